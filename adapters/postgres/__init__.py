@@ -1,0 +1,1 @@
+"""PostgreSQL with pgvector: the only store of record."""

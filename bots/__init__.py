@@ -1,0 +1,1 @@
+"""What you start: the command line, the settings, the wiring."""

@@ -1,0 +1,269 @@
+"""Our words as plain data; docs/glossary.md explains each in a sentence."""
+
+from array import array
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from enum import StrEnum
+from typing import TypeAlias
+from uuid import UUID
+
+Vector: TypeAlias = "array[float]"
+"""One embedding: array('f') of the embedder's dimensions, unit length."""
+
+
+class Platform(StrEnum):
+    """Where a message comes from."""
+
+    CONSOLE = "console"
+    SLACK = "slack"
+    TEAMS = "teams"
+    TELEGRAM = "telegram"
+    WEB = "web"
+    API = "api"
+
+
+EMPLOYEE_PLATFORMS = (Platform.CONSOLE, Platform.SLACK, Platform.TEAMS)
+"""Where a new knowledge base answers unless its administrator says otherwise: never where customers write."""
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """Where a conversation happens: a platform, its channel, and the thread in it."""
+
+    platform: Platform
+    channel: str
+    thread: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Author:
+    """Who wrote a message, as the platform names them."""
+
+    author_id: str
+    name: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Message:
+    """One incoming message, whatever the platform."""
+
+    tenant_id: int
+    place: Place
+    author: Author
+    text: str
+    session_id: UUID | None = None  # the session the author chose; else the thread's own
+
+
+class Role(StrEnum):
+    """Who speaks in a turn."""
+
+    AUTHOR = "author"
+    ASSISTANT = "assistant"
+    PERSON = "person"
+
+
+class Origin(StrEnum):
+    """What an answer rests on."""
+
+    SMALL_TALK = "small talk"
+    DOCUMENTS = "documents"
+    NOTHING_FOUND = "nothing found"
+    PERSON = "person"
+
+
+class Outcome(StrEnum):
+    """How one document ends after ingestion."""
+
+    INDEXED = "indexed"
+    UNCHANGED = "unchanged"
+    NO_TEXT = "no text found"
+    REFUSED = "refused"
+
+
+class BlockKind(StrEnum):
+    """What a reader found: the structure the splitter cuts along."""
+
+    HEADING = "heading"
+    PARAGRAPH = "paragraph"
+    ITEM = "item"
+    ROW = "row"
+    CODE = "code"
+
+
+@dataclass(frozen=True, slots=True)
+class Block:
+    """One piece of a document as read, in reading order."""
+
+    kind: BlockKind
+    text: str
+    level: int = 0  # of a heading, 1 is the highest
+    page: int | None = None  # 1 is the first; None where the format has no pages
+
+
+@dataclass(frozen=True, slots=True)
+class ReadDocument:
+    """What a reader makes of one file."""
+
+    title: str
+    blocks: tuple[Block, ...]
+    pages: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Chunk:
+    """A piece of a document small enough to embed and to quote."""
+
+    text: str
+    heading_path: tuple[str, ...] = ()
+    page: int | None = None  # where the chunk starts
+
+
+@dataclass(frozen=True, slots=True)
+class EmbedderIdentity:
+    """Tell apart vectors that must never be compared: the model, its version and its length."""
+
+    name: str
+    dimensions: int
+
+
+@dataclass(frozen=True, slots=True)
+class KnowledgeBase:
+    """A named set of documents and the places it answers in."""
+
+    kb_id: int
+    name: str
+    platforms: tuple[Platform, ...]
+    channels: tuple[str, ...]  # empty: every channel of these platforms
+    embedder: EmbedderIdentity | None  # None: lexical search only
+    documents: int
+    chunks: int
+    version: int  # rises with every change of what can be found
+    updated_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class DocumentRecord:
+    """What is stored about one document."""
+
+    document_id: int
+    source: str  # the path or URL it came from; unique in its knowledge base
+    title: str
+    outcome: Outcome
+    reason: str
+    size_bytes: int
+    chunks: int
+    updated_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Passage:
+    """A chunk found for a question."""
+
+    chunk_id: int
+    document_id: int
+    kb_name: str
+    title: str
+    source: str
+    heading_path: tuple[str, ...]
+    page: int | None
+    text: str
+    score: float  # lexical + 2 x cosine, what the order rests on
+    coverage: float  # BM25 over the IDF mass of the question's terms
+    cosine: float | None  # None where no vector was compared
+
+
+@dataclass(frozen=True, slots=True)
+class Citation:
+    """A numbered source of an answer."""
+
+    number: int
+    document_id: int
+    chunk_id: int
+    label: str  # "Travel policy › Meals, p. 4"
+    source: str  # a path or URL
+    page: int | None
+    quote: str
+
+
+@dataclass(frozen=True, slots=True)
+class Usage:
+    """What an answer cost."""
+
+    input_tokens: int = 0
+    output_tokens: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Draft:
+    """What an answerer writes before its marks are checked."""
+
+    text: str  # with marks like [1]
+    resolved: bool
+    usage: Usage = Usage()
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """What goes back to the author."""
+
+    text: str
+    origin: Origin
+    session_id: UUID
+    citations: tuple[Citation, ...] = ()
+    resolved: bool = True
+    ticket_number: int | None = None
+    notice: str = ""  # a plain word on how it was made, e.g. that no model is configured
+    seconds: float = 0.0
+    steps: Mapping[str, float] = field(default_factory=dict)  # seconds by step
+
+
+@dataclass(frozen=True, slots=True)
+class Turn:
+    """One contribution to a session."""
+
+    turn_id: int
+    role: Role
+    text: str
+    created_at: datetime
+    question: str = ""  # the stand-alone form that was searched for
+    origin: Origin | None = None
+    citations: tuple[Citation, ...] = ()
+    context: tuple[Passage, ...] = ()  # everything retrieved for it, cited or not
+
+
+@dataclass(frozen=True, slots=True)
+class Session:
+    """A conversation we keep."""
+
+    session_id: UUID
+    place: Place
+    author_id: str
+    title: str
+    favourite: bool
+    turns: int
+    created_at: datetime
+    updated_at: datetime
+
+
+class TicketState(StrEnum):
+    """Where a ticket stands."""
+
+    OPEN = "open"
+    ANSWERED = "answered"
+    CLOSED = "closed"
+
+
+@dataclass(frozen=True, slots=True)
+class Ticket:
+    """A question handed to a person."""
+
+    number: int  # counts up within the tenant
+    session_id: UUID | None  # None once the session was deleted
+    state: TicketState
+    question: str
+    transcript: str
+    reason: str
+    answer: str
+    created_at: datetime
+    updated_at: datetime
