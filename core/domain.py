@@ -5,11 +5,14 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
-from typing import TypeAlias
+from typing import TYPE_CHECKING, TypeAlias
 from uuid import UUID
 
-Vector: TypeAlias = "array[float]"
-"""One embedding: array('f') of the embedder's dimensions, unit length."""
+if TYPE_CHECKING:
+    Vector: TypeAlias = array[float]
+    """One embedding: array('f') of the embedder's dimensions, unit length."""
+else:
+    Vector = array  # it takes no parameters at run time before Python 3.12
 
 
 class Platform(StrEnum):
@@ -53,6 +56,7 @@ class Message:
     author: Author
     text: str
     session_id: UUID | None = None  # the session the author chose; else the thread's own
+    knowledge_bases: tuple[str, ...] = ()  # the ones the author chose; empty: all that may be read in this place
 
 
 class Role(StrEnum):
@@ -120,6 +124,15 @@ class Chunk:
 
 
 @dataclass(frozen=True, slots=True)
+class IndexedChunk:
+    """A chunk with everything search needs."""
+
+    chunk: Chunk
+    terms: Mapping[str, int]  # how often each term stands in it, title included
+    vector: Vector | None  # None where there is no embedder
+
+
+@dataclass(frozen=True, slots=True)
 class EmbedderIdentity:
     """Tell apart vectors that must never be compared: the model, its version and its length."""
 
@@ -154,6 +167,43 @@ class DocumentRecord:
     size_bytes: int
     chunks: int
     updated_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class DocumentVersion:
+    """What one ingestion learned of one document."""
+
+    source: str
+    title: str
+    format: str
+    sha256: bytes
+    pipeline: int  # rises when reading, splitting or terms change, so that the same bytes are read again
+    size_bytes: int
+    outcome: Outcome
+    reason: str = ""
+    pages: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Fingerprint:
+    """What tells that a document need not be read again."""
+
+    sha256: bytes
+    pipeline: int
+    outcome: Outcome
+    reason: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Query:
+    """What is searched for, and from where."""
+
+    place: Place
+    terms: tuple[str, ...]
+    vector: Vector | None = None
+    embedder: EmbedderIdentity | None = None
+    knowledge_bases: tuple[str, ...] = ()  # empty: all that may be read here
+    limit: int = 8
 
 
 @dataclass(frozen=True, slots=True)

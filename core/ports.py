@@ -2,8 +2,28 @@
 
 from collections.abc import Sequence
 from typing import Protocol
+from uuid import UUID
 
-from core.domain import EmbedderIdentity, Vector
+from core.domain import (
+    Citation,
+    DocumentRecord,
+    DocumentVersion,
+    Draft,
+    EmbedderIdentity,
+    Fingerprint,
+    IndexedChunk,
+    KnowledgeBase,
+    Origin,
+    Passage,
+    Place,
+    Platform,
+    Query,
+    Session,
+    Ticket,
+    TicketState,
+    Turn,
+    Vector,
+)
 
 
 class Embedder(Protocol):
@@ -21,3 +41,152 @@ class Embedder(Protocol):
 
     def count_tokens(self, text: str) -> int:
         """Count the tokens the model would see, without its special ones."""
+
+
+class Retriever(Protocol):
+    """Find passages."""
+
+    async def search(self, tenant_id: int, query: Query) -> list[Passage]:
+        """Find the best passages among what the query's place may read; best first."""
+
+
+class Reply(Protocol):
+    """The open writing end of an answer."""
+
+    async def write(self, text: str) -> None:
+        """Show the next piece of the answer."""
+
+
+class Answerer(Protocol):
+    """Write an answer that rests on passages."""
+
+    @property
+    def notice(self) -> str:
+        """Say in a plain word how answers are made, where the reader should know; else the empty string."""
+
+    async def answer(self, question: str, passages: Sequence[Passage], reply: Reply) -> Draft:
+        """Answer QUESTION from PASSAGES with marks like [1], which count the passages from one."""
+
+
+class SessionStore(Protocol):
+    """Keep sessions and their turns."""
+
+    async def open(self, tenant_id: int, place: Place, author_id: str) -> Session:
+        """Return the current session of PLACE, a new one where there is none."""
+
+    async def start(self, tenant_id: int, place: Place, author_id: str) -> Session:
+        """Begin a new session in PLACE; the one before stays, but is no longer current."""
+
+    async def session(self, tenant_id: int, session_id: UUID) -> Session:
+        """Look a session up; raises NotFound."""
+
+    async def find(self, tenant_id: int, prefix: str) -> Session:
+        """Look a session up by the beginning of its id; raises NotFound, or UsageError where several begin so."""
+
+    async def sessions(
+        self, tenant_id: int, *, author_id: str | None = None, limit: int = 20, offset: int = 0
+    ) -> list[Session]:
+        """List sessions: favourites first, then the newest."""
+
+    async def rename(self, tenant_id: int, session_id: UUID, title: str) -> None:
+        """Give a session another title."""
+
+    async def set_favourite(self, tenant_id: int, session_id: UUID, favourite: bool) -> None:
+        """Mark a session as a favourite or not."""
+
+    async def clear(self, tenant_id: int, session_id: UUID) -> None:
+        """Forget a session's turns; the session stays."""
+
+    async def delete(self, tenant_id: int, session_id: UUID) -> None:
+        """Delete a session with its turns; its tickets stay."""
+
+    async def turns(
+        self, tenant_id: int, session_id: UUID, *, limit: int = 50, before: int | None = None
+    ) -> list[Turn]:
+        """List the newest turns in the order they were said; BEFORE a turn id pages backwards."""
+
+    async def save_exchange(
+        self,
+        tenant_id: int,
+        session_id: UUID,
+        asked: str,
+        answered: str,
+        *,
+        question: str,
+        origin: Origin,
+        citations: Sequence[Citation],
+        context: Sequence[Passage],
+    ) -> None:
+        """Save a question and its answer together, with everything retrieved for it."""
+
+
+class TicketStore(Protocol):
+    """Keep tickets."""
+
+    async def open(self, tenant_id: int, session_id: UUID, question: str, transcript: str, reason: str) -> Ticket:
+        """Open a ticket; the same question still open in the same session keeps its ticket."""
+
+    async def ticket(self, tenant_id: int, number: int) -> Ticket:
+        """Look a ticket up by its number; raises NotFound."""
+
+    async def tickets(self, tenant_id: int, *, state: TicketState | None = None, limit: int = 50) -> list[Ticket]:
+        """List tickets, the newest first."""
+
+    async def answer(self, tenant_id: int, number: int, text: str) -> Ticket:
+        """Record a person's answer and put it into the session the question came from."""
+
+    async def close(self, tenant_id: int, number: int) -> Ticket:
+        """Close a ticket; closing it again changes nothing."""
+
+
+class KnowledgeStore(Protocol):
+    """Keep knowledge bases and their documents."""
+
+    async def knowledge_bases(self, tenant_id: int) -> list[KnowledgeBase]:
+        """List the knowledge bases by name."""
+
+    async def knowledge_base(self, tenant_id: int, name: str) -> KnowledgeBase:
+        """Look one up by name; raises NotFound with the names there are."""
+
+    async def create(self, tenant_id: int, name: str, platforms: Sequence[Platform]) -> KnowledgeBase:
+        """Create the knowledge base NAME where it is missing and return it."""
+
+    async def set_scope(
+        self, tenant_id: int, name: str, platforms: Sequence[Platform], channels: Sequence[str]
+    ) -> KnowledgeBase:
+        """Set the platforms and channels the knowledge base NAME answers in; no channels means all."""
+
+    async def remove(self, tenant_id: int, name: str) -> None:
+        """Remove the knowledge base NAME with all its documents."""
+
+    async def documents(self, tenant_id: int, kb_id: int) -> list[DocumentRecord]:
+        """List the documents of a knowledge base by source."""
+
+    async def remove_document(self, tenant_id: int, kb_id: int, source: str) -> None:
+        """Remove one document; from then on no answer can rest on it."""
+
+    async def fingerprints(self, tenant_id: int, kb_id: int) -> dict[str, Fingerprint]:
+        """Map each source to what tells whether it must be read again."""
+
+    async def save(
+        self,
+        tenant_id: int,
+        kb_id: int,
+        version: DocumentVersion,
+        chunks: Sequence[IndexedChunk],
+        embedder: EmbedderIdentity | None,
+    ) -> None:
+        """Replace the document's old version with this one in one transaction."""
+
+    async def chunks_without_vector(
+        self, tenant_id: int, kb_id: int, embedder: EmbedderIdentity, limit: int
+    ) -> list[tuple[int, str, tuple[str, ...], str]]:
+        """List chunks EMBEDDER has not embedded yet: id, title, heading path and text."""
+
+    async def save_vectors(
+        self, tenant_id: int, kb_id: int, embedder: EmbedderIdentity, vectors: Sequence[tuple[int, Vector]]
+    ) -> None:
+        """Add vectors of another embedder beside those in use."""
+
+    async def switch_embedder(self, tenant_id: int, kb_id: int, embedder: EmbedderIdentity) -> None:
+        """Search with EMBEDDER's vectors from now on and drop the others."""

@@ -1,1 +1,4 @@
 """The schema of the database, forward and back."""
+
+HEAD = "0001"
+"""The newest revision; a database at any other is not opened."""

@@ -1,0 +1,202 @@
+"""Sessions and their turns."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict
+from typing import Any
+from uuid import UUID
+
+import asyncpg
+
+from adapters.postgres.database import Connection, Database
+from core.domain import Citation, Origin, Passage, Place, Platform, Role, Session, Turn
+from core.errors import NotFound, UsageError
+
+_SESSION = """
+select session_id, platform, channel, thread, author_id, title, favourite, created_at, updated_at,
+    (select count(*) from turns where turns.session_id = sessions.session_id) as turns
+from sessions
+"""
+
+_OPEN = """
+insert into sessions (tenant_id, platform, channel, thread, author_id)
+values ($1, $2, $3, $4, $5)
+on conflict (tenant_id, platform, channel, thread) where current do update set updated_at = now()
+returning session_id
+"""
+
+_SAVE_TURN = """
+insert into turns (tenant_id, session_id, role, text, question, origin, citations, context)
+values ($1, $2, $3, $4, $5, $6, $7, $8) returning turn_id
+"""
+
+_TOUCH = """
+update sessions set updated_at = now(), title = case when title = '' then $2 else title end where session_id = $1
+"""
+
+
+class PostgresSessions:
+    """The SessionStore port on PostgreSQL."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    async def open(self, tenant_id: int, place: Place, author_id: str) -> Session:
+        """Return the current session of PLACE, a new one where there is none."""
+        async with self._database.tenant(tenant_id) as connection:
+            session_id = await connection.fetchval(
+                _OPEN, tenant_id, place.platform.value, place.channel, place.thread, author_id
+            )
+            return await _session(connection, session_id)
+
+    async def start(self, tenant_id: int, place: Place, author_id: str) -> Session:
+        """Begin a new session in PLACE; the one before stays, but is no longer current."""
+        async with self._database.tenant(tenant_id) as connection:
+            await connection.execute(
+                "update sessions set current = false where platform = $1 and channel = $2 and thread = $3 and current",
+                place.platform.value,
+                place.channel,
+                place.thread,
+            )
+        return await self.open(tenant_id, place, author_id)
+
+    async def session(self, tenant_id: int, session_id: UUID) -> Session:
+        """Look a session up; raises NotFound."""
+        async with self._database.tenant(tenant_id) as connection:
+            return await _session(connection, session_id)
+
+    async def find(self, tenant_id: int, prefix: str) -> Session:
+        """Look a session up by the beginning of its id; raises NotFound or UsageError where several begin so."""
+        async with self._database.tenant(tenant_id) as connection:
+            rows = await connection.fetch(
+                "select session_id from sessions where starts_with(session_id::text, lower($1)) limit 2", prefix
+            )
+            if not rows:
+                raise NotFound(f"There is no session {prefix}; `frontdesk sessions list` shows them.")
+            if len(rows) > 1:
+                raise UsageError(f"Several sessions begin with {prefix}; give more of the id.")
+            return await _session(connection, rows[0]["session_id"])
+
+    async def sessions(
+        self, tenant_id: int, *, author_id: str | None = None, limit: int = 20, offset: int = 0
+    ) -> list[Session]:
+        """List sessions: favourites first, then the newest."""
+        async with self._database.tenant(tenant_id) as connection:
+            rows = await connection.fetch(
+                _SESSION + "where $1::text is null or author_id = $1 "
+                "order by favourite desc, updated_at desc limit $2 offset $3",
+                author_id,
+                limit,
+                offset,
+            )
+        return [_from_row(row) for row in rows]
+
+    async def rename(self, tenant_id: int, session_id: UUID, title: str) -> None:
+        """Give a session another title."""
+        await self._change(tenant_id, "update sessions set title = $2 where session_id = $1", session_id, title)
+
+    async def set_favourite(self, tenant_id: int, session_id: UUID, favourite: bool) -> None:
+        """Mark a session as a favourite or not."""
+        await self._change(tenant_id, "update sessions set favourite = $2 where session_id = $1", session_id, favourite)
+
+    async def clear(self, tenant_id: int, session_id: UUID) -> None:
+        """Forget a session's turns; the session stays."""
+        async with self._database.tenant(tenant_id) as connection:
+            await _session(connection, session_id)
+            await connection.execute("delete from turns where session_id = $1", session_id)
+
+    async def delete(self, tenant_id: int, session_id: UUID) -> None:
+        """Delete a session with its turns; its tickets stay."""
+        await self._change(tenant_id, "delete from sessions where session_id = $1", session_id)
+
+    async def turns(
+        self, tenant_id: int, session_id: UUID, *, limit: int = 50, before: int | None = None
+    ) -> list[Turn]:
+        """List the newest turns in the order they were said; BEFORE a turn id pages backwards."""
+        async with self._database.tenant(tenant_id) as connection:
+            rows = await connection.fetch(
+                "select turn_id, role, text, question, origin, citations, context, created_at from turns "
+                "where session_id = $1 and ($2::bigint is null or turn_id < $2) order by turn_id desc limit $3",
+                session_id,
+                before,
+                limit,
+            )
+        return [_turn(row) for row in reversed(rows)]
+
+    async def save_exchange(
+        self,
+        tenant_id: int,
+        session_id: UUID,
+        asked: str,
+        answered: str,
+        *,
+        question: str,
+        origin: Origin,
+        citations: Sequence[Citation],
+        context: Sequence[Passage],
+    ) -> None:
+        """Save a question and its answer together, with everything retrieved for it."""
+        async with self._database.tenant(tenant_id) as connection:
+            await connection.execute(_SAVE_TURN, tenant_id, session_id, Role.AUTHOR.value, asked, "", None, [], [])
+            await connection.execute(
+                _SAVE_TURN,
+                tenant_id,
+                session_id,
+                Role.ASSISTANT.value,
+                answered,
+                question,
+                origin.value,
+                [asdict(citation) for citation in citations],
+                [asdict(passage) for passage in context],
+            )
+            await connection.execute(_TOUCH, session_id, _title(asked))
+
+    async def _change(self, tenant_id: int, statement: str, session_id: UUID, *values: Any) -> None:
+        async with self._database.tenant(tenant_id) as connection:
+            if await connection.fetchval(statement + " returning session_id", session_id, *values) is None:
+                raise _no_such(session_id)
+
+
+def _no_such(session_id: UUID) -> NotFound:
+    return NotFound(f"There is no session {session_id}; `frontdesk sessions list` shows them.")
+
+
+async def _session(connection: Connection, session_id: UUID) -> Session:
+    row = await connection.fetchrow(_SESSION + "where session_id = $1", session_id)
+    if row is None:
+        raise _no_such(session_id)
+    return _from_row(row)
+
+
+def _title(asked: str, longest: int = 60) -> str:
+    line = " ".join(asked.split())
+    return line if len(line) <= longest else line[: longest - 1].rstrip() + "…"
+
+
+def _from_row(row: asyncpg.Record) -> Session:
+    return Session(
+        session_id=row["session_id"],
+        place=Place(Platform(row["platform"]), row["channel"], row["thread"]),
+        author_id=row["author_id"],
+        title=row["title"],
+        favourite=row["favourite"],
+        turns=row["turns"],
+        created_at=row["created_at"],
+        updated_at=row["updated_at"],
+    )
+
+
+def _turn(row: asyncpg.Record) -> Turn:
+    return Turn(
+        turn_id=row["turn_id"],
+        role=Role(row["role"]),
+        text=row["text"],
+        created_at=row["created_at"],
+        question=row["question"],
+        origin=Origin(row["origin"]) if row["origin"] else None,
+        citations=tuple(Citation(**citation) for citation in row["citations"]),
+        context=tuple(_passage(passage) for passage in row["context"]),
+    )
+
+
+def _passage(kept: Mapping[str, Any]) -> Passage:
+    return Passage(**{**kept, "heading_path": tuple(kept["heading_path"])})

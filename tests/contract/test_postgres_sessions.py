@@ -1,0 +1,144 @@
+"""Sessions, turns and tickets as people use them."""
+
+from uuid import uuid4
+
+import pytest
+
+from adapters.postgres.sessions import PostgresSessions
+from adapters.postgres.tickets import PostgresTickets
+from core.domain import Citation, Origin, Passage, Place, Platform, Role, TicketState
+from core.errors import NotFound, UsageError
+
+HERE = Place(Platform.CONSOLE, "terminal", "one")
+PASSAGE = Passage(7, 3, "handbook", "Travel", "/travel.pdf", ("Meals",), 4, "Lunch is 20.", 1.5, 0.5, 0.5)
+CITATION = Citation(1, 3, 7, "Travel › Meals, p. 4", "/travel.pdf", 4, "Lunch is 20.")
+
+
+@pytest.fixture
+def sessions(database):
+    return PostgresSessions(database)
+
+
+@pytest.fixture
+def tickets(database):
+    return PostgresTickets(database)
+
+
+async def say(sessions, session, asked="How much is lunch?", answered="20 [1]"):
+    await sessions.save_exchange(
+        1,
+        session.session_id,
+        asked,
+        answered,
+        question=asked,
+        origin=Origin.DOCUMENTS,
+        citations=[CITATION],
+        context=[PASSAGE],
+    )
+
+
+async def test_a_thread_keeps_its_session_and_another_thread_has_its_own(sessions):
+    first = await sessions.open(1, HERE, "anna")
+    again = await sessions.open(1, HERE, "anna")
+    other = await sessions.open(1, Place(Platform.CONSOLE, "terminal", "two"), "anna")
+    assert first.session_id == again.session_id != other.session_id
+
+
+async def test_a_new_session_in_the_same_thread_leaves_the_old_one_in_the_list(sessions):
+    old = await sessions.open(1, HERE, "anna")
+    new = await sessions.start(1, HERE, "anna")
+    assert (await sessions.open(1, HERE, "anna")).session_id == new.session_id
+    assert {s.session_id for s in await sessions.sessions(1)} == {old.session_id, new.session_id}
+
+
+async def test_what_was_said_comes_back_with_its_sources_and_everything_retrieved(sessions):
+    session = await sessions.open(1, HERE, "anna")
+    await say(sessions, session)
+    asked, answered = await sessions.turns(1, session.session_id)
+    assert (asked.role, asked.text) == (Role.AUTHOR, "How much is lunch?")
+    assert answered.citations == (CITATION,)
+    assert answered.context == (PASSAGE,)
+    assert answered.origin is Origin.DOCUMENTS
+    assert (await sessions.session(1, session.session_id)).title == "How much is lunch?"
+
+
+async def test_turns_page_backwards(sessions):
+    session = await sessions.open(1, HERE, "anna")
+    for number in range(5):
+        await say(sessions, session, asked=f"question {number}")
+    newest = await sessions.turns(1, session.session_id, limit=4)
+    older = await sessions.turns(1, session.session_id, limit=4, before=newest[0].turn_id)
+    assert [turn.text for turn in newest if turn.role is Role.AUTHOR] == ["question 3", "question 4"]
+    assert [turn.text for turn in older if turn.role is Role.AUTHOR] == ["question 1", "question 2"]
+
+
+async def test_favourites_come_first_and_titles_change(sessions):
+    first = await sessions.open(1, HERE, "anna")
+    await sessions.start(1, HERE, "anna")
+    await sessions.set_favourite(1, first.session_id, True)
+    await sessions.rename(1, first.session_id, "Lunch")
+    listed = await sessions.sessions(1, author_id="anna")
+    assert (listed[0].title, listed[0].favourite) == ("Lunch", True)
+    assert await sessions.sessions(1, author_id="somebody else") == []
+
+
+async def test_clearing_forgets_the_turns_and_deleting_the_session(sessions):
+    session = await sessions.open(1, HERE, "anna")
+    await say(sessions, session)
+    await sessions.clear(1, session.session_id)
+    assert await sessions.turns(1, session.session_id) == []
+    await sessions.delete(1, session.session_id)
+    with pytest.raises(NotFound):
+        await sessions.session(1, session.session_id)
+
+
+async def test_a_session_is_found_by_the_beginning_of_its_id(sessions):
+    session = await sessions.open(1, HERE, "anna")
+    assert (await sessions.find(1, str(session.session_id)[:8].upper())).session_id == session.session_id
+    with pytest.raises(NotFound, match="sessions list"):
+        await sessions.find(1, "zzzz")
+    await sessions.start(1, HERE, "anna")
+    with pytest.raises(UsageError, match="Several"):
+        await sessions.find(1, "")
+
+
+async def test_what_is_not_there_cannot_be_changed(sessions):
+    for change in (
+        sessions.rename(1, uuid4(), "x"),
+        sessions.set_favourite(1, uuid4(), True),
+        sessions.clear(1, uuid4()),
+        sessions.delete(1, uuid4()),
+    ):
+        with pytest.raises(NotFound):
+            await change
+
+
+async def test_tickets_count_up_and_the_same_open_question_keeps_its_ticket(sessions, tickets):
+    session = await sessions.open(1, HERE, "anna")
+    first = await tickets.open(1, session.session_id, "Dogs?", "author: Dogs?", "nothing found")
+    same = await tickets.open(1, session.session_id, "Dogs?", "author: Dogs?", "nothing found")
+    second = await tickets.open(1, session.session_id, "Cats?", "author: Cats?", "nothing found")
+    assert (first.number, same.number, second.number) == (1, 1, 2)
+
+
+async def test_a_persons_answer_reaches_the_session(sessions, tickets):
+    session = await sessions.open(1, HERE, "anna")
+    ticket = await tickets.open(1, session.session_id, "Dogs?", "author: Dogs?", "nothing found")
+    answered = await tickets.answer(1, ticket.number, "On Fridays.")
+    assert (answered.state, answered.answer) == (TicketState.ANSWERED, "On Fridays.")
+    (turn,) = await sessions.turns(1, session.session_id)
+    assert (turn.role, turn.text, turn.question) == (Role.PERSON, "On Fridays.", "Dogs?")
+
+
+async def test_a_closed_ticket_takes_no_answer_and_outlives_its_session(sessions, tickets):
+    session = await sessions.open(1, HERE, "anna")
+    ticket = await tickets.open(1, session.session_id, "Dogs?", "author: Dogs?", "nothing found")
+    await tickets.close(1, ticket.number)
+    await sessions.delete(1, session.session_id)
+    kept = await tickets.ticket(1, ticket.number)
+    assert (kept.state, kept.session_id, kept.transcript) == (TicketState.CLOSED, None, "author: Dogs?")
+    with pytest.raises(UsageError, match="closed"):
+        await tickets.answer(1, ticket.number, "Too late.")
+    with pytest.raises(NotFound):
+        await tickets.ticket(1, 99)
+    assert await tickets.tickets(1, state=TicketState.OPEN) == []
