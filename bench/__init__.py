@@ -1,0 +1,1 @@
+"""Benchmarks: figures measured by a command, never asserted in tests."""
