@@ -1,0 +1,98 @@
+"""What the tests share: a real PostgreSQL of their own, and a fresh database for each test that asks for one."""
+
+import asyncio
+import os
+import shutil
+import tempfile
+from collections.abc import AsyncIterator, Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from urllib.parse import urlsplit, urlunsplit
+
+import asyncpg
+import pytest
+
+from adapters.embedded.postgres import Attachment, attach
+from adapters.postgres.database import Database, open_database
+from migrations.run import prepare
+
+SHARED_DATA = Path(__file__).parents[1].parent / "shared" / "data"
+
+
+@pytest.fixture(autouse=True, scope="session")
+def plain_environment() -> Iterator[None]:
+    """Keep a developer's own settings out of the tests."""
+    names = ("DATABASE_", "OPENAI_", "EMBEDDING_", "FRONTDESK_", "FETCH_", "TENANT_", "TICKETS", "TOP_K", "MAX_", "LOG_")
+    kept = {name: os.environ.pop(name) for name in list(os.environ) if name.startswith(names)}
+    yield
+    os.environ.update(kept)
+
+
+@pytest.fixture(scope="session")
+def shared_data() -> Path:
+    """Return the folder of public data sets, which lies beside a checkout where it is there at all."""
+    if not SHARED_DATA.is_dir():
+        pytest.skip(f"the public data sets are not at {SHARED_DATA}")
+    return SHARED_DATA
+
+
+@pytest.fixture(scope="session")
+def home() -> Iterator[Path]:
+    """Make a folder for the embedded server that every account may enter, as root's own server needs it."""
+    folder = Path(tempfile.mkdtemp(prefix="frontdesk-tests-"))
+    folder.chmod(0o755)
+    yield folder
+    shutil.rmtree(folder, ignore_errors=True)
+
+
+@pytest.fixture(scope="session")
+def server(home: Path) -> Iterator[Attachment]:
+    """Run the embedded PostgreSQL for the whole run."""
+    with attach(home) as attachment:
+        yield attachment
+
+
+@dataclass(frozen=True)
+class Addresses:
+    """One database, as its owner and as the application."""
+
+    owner: str
+    application: str
+
+
+def _with_login(url: str, user: str, password: str) -> str:
+    parts = urlsplit(url)
+    return urlunsplit(parts._replace(netloc=f"{user}:{password}@{parts.netloc.rpartition('@')[2]}"))
+
+
+@pytest.fixture(scope="session")
+def template(server: Attachment) -> Callable[[str], Addresses]:
+    """Migrate one database; the others are copies of it."""
+
+    def addresses(name: str) -> Addresses:
+        owner = server.owner_url(name)
+        return Addresses(owner, _with_login(owner, "application", "a password"))
+
+    made = addresses("frontdesk_template")
+    asyncio.run(prepare(server.owner_url("postgres"), made.owner, made.application))
+    return addresses
+
+
+@pytest.fixture
+async def addresses(server: Attachment, template: Callable[[str], Addresses]) -> AsyncIterator[Addresses]:
+    """Copy the migrated database for one test."""
+    connection = await asyncpg.connect(server.owner_url("postgres"))
+    name = f"test_{os.urandom(6).hex()}"
+    try:
+        await connection.execute(f"create database {name} template frontdesk_template")
+        yield template(name)
+        await connection.execute(f"drop database {name} with (force)")
+    finally:
+        await connection.close()
+
+
+@pytest.fixture
+async def database(addresses: Addresses) -> AsyncIterator[Database]:
+    """Open the test's database as the application."""
+    async with open_database(addresses.application) as opened:
+        yield opened
