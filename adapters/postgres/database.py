@@ -9,7 +9,7 @@ from urllib.parse import urlsplit
 import asyncpg
 from pgvector.asyncpg import register_vector
 
-from core.errors import Refused, StoreUnavailable
+from core.errors import FrontdeskError, Refused, StoreUnavailable
 
 Connection = asyncpg.pool.PoolConnectionProxy
 
@@ -30,6 +30,20 @@ select rolname as role, rolsuper as superuser, rolbypassrls as bypasses,
     to_regclass('alembic_version') is not null as migrated
 from pg_roles where rolname = current_user
 """
+
+
+_GONE = (
+    asyncpg.PostgresConnectionError,
+    asyncpg.OperatorInterventionError,  # it stops, or an administrator ended the connection
+    asyncpg.InsufficientResourcesError,
+    asyncpg.InterfaceError,
+    OSError,
+    TimeoutError,
+)
+
+
+def _line(error: BaseException) -> str:
+    return str(error).splitlines()[0] if str(error) else type(error).__name__
 
 
 def place_of(url: str) -> str:
@@ -57,9 +71,10 @@ async def mapped_errors(place: str) -> AsyncIterator[None]:
         ) from error
     except asyncpg.DiskFullError as error:
         raise StoreUnavailable(f"The disk of PostgreSQL at {place} is full; nothing was saved.") from error
-    except (asyncpg.PostgresError, asyncpg.InterfaceError, OSError, TimeoutError) as error:
-        reason = str(error).splitlines()[0] if str(error) else type(error).__name__
-        raise StoreUnavailable(f"PostgreSQL at {place} does not answer ({reason}); start it and try again.") from error
+    except _GONE as error:
+        raise StoreUnavailable(f"PostgreSQL at {place} does not answer ({_line(error)}); try again soon.") from error
+    except asyncpg.PostgresError as error:
+        raise FrontdeskError(f"PostgreSQL at {place} refused a statement ({_line(error)}); nothing was saved.") from error
 
 
 async def _prepare(connection: asyncpg.Connection) -> None:

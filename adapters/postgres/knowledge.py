@@ -1,6 +1,7 @@
 """Knowledge bases and their documents."""
 
 from collections.abc import Sequence
+from dataclasses import asdict
 from typing import Any
 
 import asyncpg
@@ -45,8 +46,8 @@ returning document_id
 _SAVE_CHUNKS = """
 with saved as (
     insert into chunks (tenant_id, kb_id, document_id, position, text, heading_path, page)
-    select $1, $2, $3, position, text, array(select jsonb_array_elements_text(path)), page
-    from unnest($4::integer[], $5::text[], $6::jsonb[], $7::integer[]) as new(position, text, path, page)
+    select $1, $2, $3, position, text, heading_path, page
+    from jsonb_to_recordset($4) as new(position integer, text text, heading_path text[], page integer)
     returning chunk_id, position
 )
 select chunk_id from saved order by position
@@ -217,7 +218,7 @@ class PostgresKnowledge:
             rows = await connection.fetch(
                 "select chunk_id, title, heading_path, text from chunks join documents using (document_id) "
                 "where chunks.kb_id = $1 and not exists (select from chunk_vectors join embedders using (embedder_id) "
-                "where chunk_vectors.chunk_id = chunks.chunk_id and name = $2 and dimensions = $3) "
+                "where chunk_vectors.chunk_id = chunks.chunk_id and name = $2 and embedders.dimensions = $3) "
                 "order by chunk_id limit $4",
                 kb_id,
                 embedder.name,
@@ -294,10 +295,7 @@ async def _save_chunks(
         tenant_id,
         kb_id,
         document_id,
-        list(range(len(chunks))),
-        [chunk.chunk.text for chunk in chunks],
-        [list(chunk.chunk.heading_path) for chunk in chunks],
-        [chunk.chunk.page for chunk in chunks],
+        [{"position": position, **asdict(chunk.chunk)} for position, chunk in enumerate(chunks)],
     )
     chunk_ids = [row["chunk_id"] for row in rows]
     postings = [

@@ -24,22 +24,21 @@ with readable as materialized (
     select array_agg(kb_id) as kb_ids, sum(chunk_count)::float8 as chunks,
         greatest(sum(term_total)::float8 / nullif(sum(chunk_count), 0), 1) as mean_length
     from readable
-), hits as materialized (
-    select chunk_id, term, frequency, length
-    from postings
-    where tenant_id = $1 and kb_id = any((select kb_ids from corpus)::integer[]) and term = any($5::text[])
 ), weights as materialized (
     select term, ln(1 + (chunks - found + 0.5) / (found + 0.5)) as idf
-    from (
-        select asked.term, count(hits.chunk_id) as found
-        from unnest($5::text[]) as asked(term) left join hits using (term) group by asked.term
-    ) as frequencies, corpus
+    from corpus, unnest($5::text[]) as asked(term), lateral (
+        select count(*) as found from postings
+        where tenant_id = $1 and kb_id = any(corpus.kb_ids) and postings.term = asked.term
+    ) as counted
 ), lexical as materialized (
     select chunk_id, sum(
             idf * frequency * ($7::float8 + 1)
             / (frequency + $7 * (1 - $8::float8 + $8 * length / mean_length))
         ) / (select sum(idf) from weights) as coverage
-    from hits join weights using (term), corpus
+    from corpus, weights, lateral (
+        select chunk_id, frequency, length from postings
+        where tenant_id = $1 and kb_id = any(corpus.kb_ids) and postings.term = weights.term
+    ) as hits
     group by chunk_id
 )"""
 
@@ -52,7 +51,7 @@ _NEAREST = """, asked_vector as materialized (
         and embedder_id = (select embedder_id from asked_vector)
         and kb_id = any((
             select array_agg(kb_id) from readable where embedder_id = (select embedder_id from asked_vector)
-        ))
+        )::integer[])
     order by embedding::halfvec({dimensions}) <=> $10::halfvec({dimensions})
     limit $9
 )"""
@@ -61,13 +60,17 @@ _SCORED_LEXICAL = """, scored as (
     select chunk_id, coverage, null::float8 as cosine, coverage as score from lexical order by coverage desc limit $9
 )"""
 
+# "in (...) is true" is answered from a hash table; as a join it would be planned for the few rows PostgreSQL expects.
 _SCORED_BOTH = """, candidates as (
-    (select chunk_id from lexical order by coverage desc limit $9) union select chunk_id from nearest
+    select chunk_id, coverage from lexical where (chunk_id in (select chunk_id from nearest)) is true
+    union all (
+        select chunk_id, coverage from lexical where (chunk_id in (select chunk_id from nearest)) is not true
+        order by coverage desc limit $9
+    )
+    union all select chunk_id, 0 from nearest where (chunk_id in (select chunk_id from lexical)) is not true
 ), scored as (
-    select chunk_id, coalesce(coverage, 0) as coverage, cosine,
-        coalesce(coverage, 0) + $12::float8 * coalesce(cosine, 0) as score
-    from candidates left join lexical using (chunk_id)
-    left join lateral (
+    select chunk_id, coverage, cosine, coverage + $12::float8 * coalesce(cosine, 0) as score
+    from candidates left join lateral (
         select 1 - (embedding::halfvec({dimensions}) <=> $10::halfvec({dimensions})) as cosine
         from chunk_vectors
         where chunk_vectors.chunk_id = candidates.chunk_id

@@ -1,0 +1,230 @@
+"""Cut a document into chunks small enough to embed and to quote."""
+
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass, field, replace
+
+from core.domain import Block, BlockKind, Chunk, ReadDocument
+from core.ranking import CONTEXT_WORDS, context
+from core.sentences import ends_sentence, is_heading_line, paragraphs, starts_item
+
+TokenCounter = Callable[[str], int]
+
+_LONGEST_WORD_CHARS = 20
+_HEADINGS_IN_A_ROW = 3
+
+
+@dataclass(frozen=True, slots=True)
+class SplitLimits:
+    """How large a chunk may be; found by experiment, see bench/offline_retrieval.py."""
+
+    words: int = 120
+    tokens: int = 254  # what MiniLM reads of 256, its two special tokens aside; the title counts
+    overlap_words: int = 48  # the last sentence is repeated in the next chunk unless it is longer
+    section_words: int = 40  # a shorter section shares a chunk with the one after it
+
+
+@dataclass(frozen=True, slots=True)
+class _Unit:
+    """What is never cut: a sentence, an item, a row, a code block, a heading."""
+
+    text: str
+    kind: BlockKind
+    page: int | None
+    words: int
+    tokens: int
+    level: int = 0
+    line: int = 0  # units of one line of the running text are joined by a space
+
+    @property
+    def is_heading(self) -> bool:
+        return self.kind is BlockKind.HEADING or (self.kind is BlockKind.PARAGRAPH and is_heading_line(self.text))
+
+
+@dataclass(slots=True)
+class _Filling:
+    """The chunk being filled, and how much it may still take."""
+
+    path: tuple[str, ...]
+    words: int
+    tokens: int
+    units: list[_Unit] = field(default_factory=list)
+
+    def add(self, unit: _Unit) -> None:
+        self.units.append(unit)
+        self.words -= unit.words
+        self.tokens -= unit.tokens
+
+    def fits(self, unit: _Unit) -> bool:
+        return not self.units or (unit.words <= self.words and unit.tokens <= self.tokens)
+
+    def take_headings(self) -> list[_Unit]:
+        """Remove the lines at the end that look like headings of what comes next."""
+        end = len(self.units)
+        while 1 < end and len(self.units) - end < _HEADINGS_IN_A_ROW and self.units[end - 1].is_heading:
+            end -= 1
+        taken = self.units[end:]
+        for unit in taken:
+            self.words += unit.words
+            self.tokens += unit.tokens
+        del self.units[end:]
+        return taken
+
+
+def indexed_text(title: str, chunk: Chunk) -> str:
+    """Write what is embedded and counted for a chunk: the title, then the text."""
+    return f"{context(title)}\n{chunk.text}"
+
+
+def split(document: ReadDocument, count_tokens: TokenCounter, limits: SplitLimits | None = None) -> list[Chunk]:
+    """Cut a document into chunks of whole sentences, items, rows and code blocks.
+
+    A chunk runs over page ends but not over sections unless a section is tiny. It begins with the last sentence
+    of the chunk before it (a table: its first row). Only what is longer than a chunk is cut, at a line or word.
+    """
+    chosen = limits or SplitLimits()
+    packer = _Packer(chosen.tokens - count_tokens(context(document.title)), chosen)
+    for unit in _join_over_pages(_units(document.blocks, count_tokens, chosen), chosen):
+        packer.add(unit)
+    return packer.close()
+
+
+def _units(blocks: Iterable[Block], count_tokens: TokenCounter, limits: SplitLimits) -> Iterator[_Unit]:
+    line = 0
+    for block in blocks:
+        for pieces in _lines(block):
+            line += 1
+            for text in (part for piece in pieces for part in _cut(piece, count_tokens, limits)):
+                yield _Unit(text, block.kind, block.page, len(text.split()), count_tokens(text), block.level, line)
+
+
+def _lines(block: Block) -> list[list[str]]:
+    text = block.text.strip()
+    if not text:
+        return []
+    if block.kind is BlockKind.PARAGRAPH:
+        return paragraphs(text)
+    if block.kind is BlockKind.CODE:
+        return [[text]]
+    flat = " ".join(text.split())
+    return [[f"- {flat}" if block.kind is BlockKind.ITEM and not starts_item(flat) else flat]]
+
+
+def _cut(text: str, count_tokens: TokenCounter, limits: SplitLimits) -> list[str]:
+    if len(text) <= 1 or _is_small(text, count_tokens, limits):
+        return [text]
+    return [part for half in _halves(text) for part in _cut(half, count_tokens, limits)]
+
+
+def _is_small(text: str, count_tokens: TokenCounter, limits: SplitLimits) -> bool:
+    if len(text) > _LONGEST_WORD_CHARS * limits.words or len(text.split()) > limits.words:
+        return False
+    return count_tokens(text) < _room(limits)
+
+
+def _halves(text: str) -> list[str]:
+    middle = len(text) // 2
+    for separator in "\n ":
+        at = text.rfind(separator, 1, middle + 1)
+        at = text.find(separator, middle, -1) if at < 0 else at
+        if at > 0:
+            return [half for half in (text[:at].rstrip(), text[at:].strip()) if half]
+    return [text[:middle], text[middle:]]
+
+
+def _join_over_pages(units: Iterable[_Unit], limits: SplitLimits) -> Iterator[_Unit]:
+    """Put a sentence that a page end cuts in two together again."""
+    held: _Unit | None = None
+    for unit in units:
+        if held and _continues(held, unit, limits):
+            held = replace(
+                held, text=f"{held.text} {unit.text}", words=held.words + unit.words, tokens=held.tokens + unit.tokens
+            )
+            continue
+        if held:
+            yield held
+        held = unit
+    if held:
+        yield held
+
+
+def _continues(before: _Unit, unit: _Unit, limits: SplitLimits) -> bool:
+    if not before.kind is unit.kind is BlockKind.PARAGRAPH or before.page == unit.page or ends_sentence(before.text):
+        return False
+    if before.words + unit.words > limits.words or before.tokens + unit.tokens >= _room(limits):
+        return False
+    return unit.text[0].islower()
+
+
+def _room(limits: SplitLimits) -> int:
+    return limits.tokens - 2 * CONTEXT_WORDS
+
+
+class _Packer:
+    """Fills chunks with units, section by section."""
+
+    def __init__(self, tokens: int, limits: SplitLimits) -> None:
+        self._tokens = tokens
+        self._limits = limits
+        self._headings: list[_Unit] = []
+        self._filling = self._open([])
+        self._chunks: list[Chunk] = []
+
+    def add(self, unit: _Unit) -> None:
+        """Put a unit into the open chunk, or into the next one."""
+        if unit.kind is BlockKind.HEADING:
+            self._enter(unit)
+        elif not self._filling.fits(unit):
+            begun = self._filling.take_headings() or self._repeat(unit)
+            self.close()
+            self._filling = self._open(begun)
+        self._filling.add(unit)
+
+    def close(self) -> list[Chunk]:
+        """End the open chunk and return all there are."""
+        if self._filling.units:
+            self._chunks.append(_chunk(self._filling))
+            self._filling = self._open([])
+        return self._chunks
+
+    def _enter(self, heading: _Unit) -> None:
+        """Begin a section: in a new chunk unless the one before is tiny."""
+        begun = self._filling.take_headings()
+        words = self._limits.words - self._filling.words
+        if words >= self._limits.section_words or not self._filling.fits(heading):
+            self.close()
+        for unit in begun:
+            self._filling.add(unit)
+        self._headings = [known for known in self._headings if known.level < heading.level] + [heading]
+        if len(self._filling.units) == len(begun):
+            self._filling.path = self._path()
+
+    def _repeat(self, unit: _Unit) -> list[_Unit]:
+        """Choose what the next chunk repeats: the last sentence or item, where there is room for it."""
+        last = self._filling.units[-1:]
+        if len(self._filling.units) == 1 or not last or last[0].words > self._limits.overlap_words:
+            return []
+        alike = last[0].kind is unit.kind and unit.kind in {BlockKind.PARAGRAPH, BlockKind.ITEM}
+        return last if alike and self._open(last).fits(unit) else []
+
+    def _open(self, units: Sequence[_Unit]) -> _Filling:
+        filling = _Filling(self._path(), self._limits.words, self._tokens)
+        for unit in units:
+            filling.add(unit)
+        return filling
+
+    def _path(self) -> tuple[str, ...]:
+        return tuple(heading.text for heading in self._headings)
+
+
+def _chunk(filling: _Filling) -> Chunk:
+    first, *others = filling.units
+    text = first.text
+    for before, unit in zip(filling.units, others, strict=False):
+        text += _separator(before, unit) + unit.text
+    return Chunk(text, filling.path, first.page)
+
+
+def _separator(before: _Unit, unit: _Unit) -> str:
+    if before.line == unit.line:
+        return "\n" if unit.kind is BlockKind.CODE else " "
+    return "\n" if before.kind is unit.kind is not BlockKind.PARAGRAPH or starts_item(unit.text) else "\n\n"
