@@ -1,0 +1,232 @@
+"""From sources to searchable documents: read, clean, split, embed, save; each source ends with an outcome."""
+
+import asyncio
+import hashlib
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import suppress
+from dataclasses import dataclass, field
+
+from core.domain import Chunk, DocumentVersion, Fingerprint, IndexedChunk, KnowledgeBase, Outcome, Vector
+from core.errors import Refused, UnreadableDocument
+from core.ports import Embedder, KnowledgeStore
+from core.terms import count
+from ingest.fetch import AllowedTargets, FetchLimits, fetch
+from ingest.formats import detect
+from ingest.sandbox import Sandbox
+from ingest.sources import Source
+from ingest.split import indexed_text, split
+
+PIPELINE = 1
+"""Rises when reading, splitting or terms change, so that unchanged bytes are read again."""
+
+_CHUNKS_AT_ONCE = 96  # embedded together: enough to sort by length into full batches, few enough to save often
+
+
+@dataclass(frozen=True, slots=True)
+class Result:
+    """How one source ended."""
+
+    source: str
+    outcome: Outcome
+    reason: str = ""
+    chunks: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Progress:
+    """How far an ingestion is."""
+
+    done: int  # sources that have ended
+    total: int
+    result: Result | None = None  # of the source that ended just now
+    embedding: str = ""  # the source whose chunks are being embedded
+    part: float = 0.0  # of that source, 0 to 1
+
+
+Tell = Callable[[Progress], None]
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """What an operator allows documents to be."""
+
+    size_bytes: int = 10 * 1024 * 1024
+    fetch: FetchLimits = field(default_factory=FetchLimits)
+    allow: AllowedTargets = field(default_factory=AllowedTargets)
+
+
+@dataclass(frozen=True, slots=True)
+class Prepared:
+    """A document read and split, waiting for its vectors."""
+
+    version: DocumentVersion
+    chunks: tuple[Chunk, ...] = ()
+
+
+class Ingestion:
+    """Ingest documents into knowledge bases."""
+
+    def __init__(self, store: KnowledgeStore, embedder: Embedder | None, limits: Limits) -> None:
+        self._store = store
+        self._embedder = embedder
+        self._limits = limits
+
+    async def ingest(self, tenant_id: int, kb: KnowledgeBase, sources: Sequence[Source], tell: Tell) -> list[Result]:
+        """Ingest SOURCES into KB; a source that fails is reported and does not stop the others.
+
+        Raises StoreUnavailable or ModelUnavailable; everything finished until then stays saved.
+        """
+        known = await self._store.fingerprints(tenant_id, kb.kb_id)
+        run = _Run(len(sources), tell)
+        waiting = iter(sources)
+        async with Sandbox() as sandbox:
+            reading = asyncio.create_task(self._prepare_some(waiting, known, sandbox, run))
+            try:
+                # The next documents are read in the child process while these are embedded.
+                while batch := await reading:
+                    reading = asyncio.create_task(self._prepare_some(waiting, known, sandbox, run))
+                    await self._index(tenant_id, kb.kb_id, batch, run)
+            finally:
+                reading.cancel()
+                with suppress(asyncio.CancelledError):
+                    await reading
+        return run.results
+
+    async def reembed(self, tenant_id: int, kb: KnowledgeBase, tell: Tell) -> int:
+        """Embed what the present embedder has not embedded yet, then search with its vectors; count those chunks."""
+        if self._embedder is None:
+            return 0
+        done = 0
+        while rows := await self._store.chunks_without_vector(
+            tenant_id, kb.kb_id, self._embedder.identity, _CHUNKS_AT_ONCE
+        ):
+            texts = [indexed_text(title, Chunk(text, path)) for _, title, path, text in rows]
+            vectors = await self._embedder.embed(texts)
+            pairs = [(row[0], vector) for row, vector in zip(rows, vectors, strict=True)]
+            await self._store.save_vectors(tenant_id, kb.kb_id, self._embedder.identity, pairs)
+            done += len(rows)
+            tell(Progress(0, 0, embedding=kb.name, part=min(done / max(kb.chunks, 1), 1.0)))
+        if done or (kb.chunks and kb.embedder != self._embedder.identity):
+            await self._store.switch_embedder(tenant_id, kb.kb_id, self._embedder.identity)
+        return done
+
+    async def _prepare_some(
+        self, waiting: Iterator[Source], known: dict[str, Fingerprint], sandbox: Sandbox, run: "_Run"
+    ) -> list[Prepared]:
+        """Read documents until there is enough to embed at once; an empty list means there are no more."""
+        batch: list[Prepared] = []
+        for source in waiting:
+            prepared = await self._prepare(source, known.get(source.name), sandbox)
+            if isinstance(prepared, Result):
+                run.end(prepared)
+                continue
+            batch.append(prepared)
+            if sum(len(document.chunks) for document in batch) >= _CHUNKS_AT_ONCE:
+                break
+        return batch
+
+    async def _prepare(self, source: Source, known: Fingerprint | None, sandbox: Sandbox) -> Prepared | Result:
+        """Read and split one source; where the same bytes were ingested before, say again how that ended."""
+        title, data = source.title, b""
+        try:
+            name, media_type, data = await self._load(source)
+            if known is not None and _unchanged(known, data):
+                ended = Outcome.UNCHANGED if known.outcome is Outcome.INDEXED else known.outcome
+                return Result(source.name, ended, known.reason)
+            file_format = detect(name, data[:4096], media_type)
+            document = await sandbox.read(file_format, name, data)
+            title = document.title or name
+            chunks = await asyncio.to_thread(split, document, self._count_tokens)
+        except Refused as error:
+            return Prepared(_version(source, title, data, Outcome.REFUSED, reason=str(error)))
+        if not chunks:
+            reason = "it holds no text; a scan needs text recognition (OCR) first"
+            return Prepared(_version(source, title, data, Outcome.NO_TEXT, reason=reason, pages=document.pages))
+        version = _version(source, title, data, Outcome.INDEXED, file_format=file_format.value, pages=document.pages)
+        return Prepared(version, tuple(chunks))
+
+    async def _load(self, source: Source) -> tuple[str, str | None, bytes]:
+        """Return a document's name, media type and bytes."""
+        if source.path is None:
+            fetched = await fetch(source.name, self._limits.fetch, self._limits.allow)
+            return fetched.name, fetched.media_type, fetched.data
+        try:
+            size = source.path.stat().st_size
+            if size > self._limits.size_bytes:
+                raise UnreadableDocument(
+                    f"it has {size / 1e6:.1f} MB and the limit is {self._limits.size_bytes / 1e6:.0f}; "
+                    "split it, or raise MAX_FILE_MB"
+                )
+            return source.path.name, None, await asyncio.to_thread(source.path.read_bytes)
+        except OSError as error:
+            raise UnreadableDocument(f"it cannot be opened: {error.strerror}") from error
+
+    def _count_tokens(self, text: str) -> int:
+        # Without an embedder nothing is cut off; words are as good a measure as any.
+        return self._embedder.count_tokens(text) if self._embedder else len(text.split())
+
+    async def _index(self, tenant_id: int, kb_id: int, batch: Sequence[Prepared], run: "_Run") -> None:
+        """Embed the chunks of BATCH together and save document by document."""
+        texts = [indexed_text(document.version.title, chunk) for document in batch for chunk in document.chunks]
+        vectors = iter(await self._embed(texts, batch[-1].version.source, run))
+        identity = self._embedder.identity if self._embedder else None
+        for document in batch:
+            indexed = [
+                IndexedChunk(chunk, count(indexed_text(document.version.title, chunk)), next(vectors))
+                for chunk in document.chunks
+            ]
+            await self._store.save(tenant_id, kb_id, document.version, indexed, identity)
+            version = document.version
+            run.end(Result(version.source, version.outcome, version.reason, len(indexed)))
+
+    async def _embed(self, texts: Sequence[str], source: str, run: "_Run") -> list[Vector | None]:
+        if self._embedder is None:
+            return [None] * len(texts)
+        vectors: list[Vector | None] = []
+        for start in range(0, len(texts), _CHUNKS_AT_ONCE):
+            vectors += await self._embedder.embed(texts[start : start + _CHUNKS_AT_ONCE])
+            run.embedded(source, len(vectors) / len(texts))
+        return vectors
+
+
+@dataclass(slots=True)
+class _Run:
+    """One ingestion under way."""
+
+    total: int
+    tell: Tell
+    results: list[Result] = field(default_factory=list)
+
+    def end(self, result: Result) -> None:
+        self.results.append(result)
+        self.tell(Progress(len(self.results), self.total, result=result))
+
+    def embedded(self, source: str, part: float) -> None:
+        self.tell(Progress(len(self.results), self.total, embedding=source, part=part))
+
+
+def _unchanged(known: Fingerprint, data: bytes) -> bool:
+    return known.pipeline == PIPELINE and known.sha256 == hashlib.sha256(data).digest()
+
+
+def _version(
+    source: Source,
+    title: str,
+    data: bytes,
+    outcome: Outcome,
+    *,
+    file_format: str = "",
+    reason: str = "",
+    pages: int | None = None,
+) -> DocumentVersion:
+    return DocumentVersion(
+        source=source.name,
+        title=title,
+        format=file_format,
+        sha256=hashlib.sha256(data).digest(),
+        pipeline=PIPELINE,
+        size_bytes=len(data),
+        outcome=outcome,
+        reason=reason,
+        pages=pages,
+    )
