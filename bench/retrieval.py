@@ -24,7 +24,7 @@ from adapters.embedded.postgres import attach
 from adapters.embedded.weights import find
 from adapters.postgres.database import Database, open_database
 from adapters.postgres.knowledge import PostgresKnowledge
-from adapters.postgres.search import parameters, statement
+from adapters.postgres.search import parameters, passage_of, statement
 from core.domain import (
     EMPLOYEE_PLATFORMS,
     Block,
@@ -37,6 +37,7 @@ from core.domain import (
     Query,
     ReadDocument,
 )
+from core.ranking import rerank
 from core.terms import count, terms
 from ingest.formats import Format
 from ingest.sandbox import Sandbox
@@ -85,13 +86,14 @@ def scifact(data: Path) -> Set:
 
 async def northwind(data: Path) -> Set:
     """Read the six PDFs through the sandbox, and the questions with the pages they cite."""
-    documents = []
+    paths = sorted((data / "northwind_hr/docs").glob("*.pdf"))
     async with Sandbox() as sandbox:
-        for path in sorted((data / "northwind_hr/docs").glob("*.pdf")):
-            documents.append((path.name, await sandbox.read(Format.PDF, path.name, path.read_bytes())))
+        documents = [(path.name, await sandbox.read(Format.PDF, path.name, path.read_bytes())) for path in paths]
     rows = map(json.loads, (data / "northwind_hr/qa.jsonl").read_text(encoding="utf-8").splitlines())
     questions = [
-        Question(row["question"], {cite.replace("#page=", "#"): 1 for cite in row["cites"]}) for row in rows if row["cites"]
+        Question(row["question"], {cite.replace("#page=", "#"): 1 for cite in row["cites"]})
+        for row in rows
+        if row["cites"]
     ]
     return Set("northwind_hr", documents, questions, by_page=True)
 
@@ -147,7 +149,8 @@ async def measure(database: Database, embedder: MiniLM, chosen: Set) -> None:
             start = time.perf_counter()
             await connection.fetch(sql, *parameters(TENANT, replace(query, limit=8)))
             seconds.append(time.perf_counter() - start)
-        found = [f"{row['source']}#{row['page']}" if chosen.by_page else row["source"] for row in rows]
+        passages = rerank(query.terms, [passage_of(row) for row in rows], DEPTH)
+        found = [f"{passage.source}#{passage.page}" if chosen.by_page else passage.source for passage in passages]
         scores.append(ndcg(first_of_each(found), question.relevant))
         among_five.append(any(item in question.relevant for item in found[:5]))
     p95 = statistics.quantiles(seconds, n=20)[-1]

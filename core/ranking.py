@@ -20,8 +20,9 @@ class RankingWeights:
     score = coverage + cosine_weight * cosine, over the best candidates of each list
     and for the best rows: + phrase_weight * the share of the question's neighbouring terms that are neighbours there
 
-    BM25: Robertson and Zaragoza, "The Probabilistic Relevance Framework: BM25 and Beyond", 2009, section 3.4; k1 and b
-    as in Anserini. Phrases: Metzler and Croft, "A Markov Random Field Model for Term Dependencies", 2005. Dividing by the IDF mass makes questions of different length comparable, so that no list has to be rescaled.
+    Dividing by the IDF mass makes questions of different length comparable, so that no list has to be rescaled.
+    BM25: Robertson and Zaragoza, "The Probabilistic Relevance Framework: BM25 and Beyond", 2009, section 3.4; k1 and
+    b are Anserini's. Phrases: Metzler and Croft, "A Markov Random Field Model for Term Dependencies", 2005.
     """
 
     k1: float = 0.9
@@ -38,7 +39,7 @@ RANKING = RankingWeights()
 def rerank(
     asked: Sequence[str], passages: Sequence[Passage], limit: int, weights: RankingWeights = RANKING
 ) -> list[Passage]:
-    """Add to the scores what phrases of the question are worth and return the LIMIT best; ASKED are its terms in order."""
+    """Add to the scores what phrases are worth and return the LIMIT best; ASKED are the question's terms in order."""
     wanted = {pair for pair in pairwise(asked) if pair[0] != pair[1]}
     if wanted:
         passages = [

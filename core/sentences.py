@@ -1,18 +1,16 @@
 """Cut text into sentences: for packing passages and for quoting."""
 
 import re
-import unicodedata
 
 _ENDS = frozenset(".!?…。！？｡।؟۔։።။។")
 _CLOSERS = "\"'”’»)]}」』】）*_"
-_GLUED_STOP = re.compile(r"[。！？｡]++[」』】）”’]*+(?=\S)")
+_GLUED_STOP = re.compile(r"(?<![。！？｡])[。！？｡]++[」』】）”’]*+(?=\S)")
 _BULLET = re.compile(r"(?:[-*+•●◦▪‣·–—o]|\(?(?:\d{1,3}|[A-Za-z]|[ivx]{1,4})[.)])\s")
 _INITIALS = re.compile(r"(?:[^\W\d_]\.)+")
 _ABBREVIATIONS = frozenset(
-    "dr mr mrs ms prof st sr jr rev gen col sgt capt lt rep sen gov hon vs cf al eg ie e.g i.e approx dept est inc ltd co "
-    "corp bros fig figs eq sec ch vol pp p ed eds art ext tel ca resp incl excl min max jan feb mar apr jun jul aug sep "
-    "sept oct nov dec mon tue wed thu fri sat sun z.b d.h u.a bzw ggf usw evtl nr abs hr fr str zzgl inkl mme mlle sra "
-    "srta ud uds núm pág c.-à-d p.ex".split()
+    "dr mr mrs ms prof st sr jr rev gen sgt capt lt sen gov hon vs cf al eg ie e.g i.e approx dept est inc ltd co corp "
+    "bros fig figs eq ch vol pp p eds ext tel ca resp incl excl jan feb mar apr jun jul aug sep sept oct nov dec "
+    "z.b d.h u.a bzw ggf usw evtl nr fr str zzgl inkl mme mlle sra srta ud uds núm pág c.-à-d p.ex".split()
 )
 _BEFORE_NUMBER = frozenset("no nos nr art sec fig p pp ch vol para ver v".split())
 _OPENERS = frozenset(
@@ -49,7 +47,7 @@ def starts_item(line: str) -> bool:
 
 def is_heading_line(text: str) -> bool:
     """Say whether a stand-alone line looks like a heading: short, unfinished, no item and no table row."""
-    if ends_sentence(text) or starts_item(text) or "|" in text:
+    if ends_sentence(text) or starts_item(text) or "|" in text or "; " in text:
         return False
     return len(text.split()) <= _LONGEST_HEADING_WORDS and not text[:1].islower()
 
@@ -61,9 +59,8 @@ def _unwrap(text: str) -> list[str]:
     before = ""
     for line in lines:
         if line and before and not _stands_apart(before, line, width):
-            if before[-1] == "-" and before[-2:-1].isalpha() and line[0].islower():
-                line = f"{paragraphs[-1].pop()}{line}"
-            paragraphs[-1].append(line)
+            cut_word = before[-1] == "-" and before[-2:-1].isalpha() and line[0].islower()
+            paragraphs[-1].append(f"{paragraphs[-1].pop()}{line}" if cut_word else line)
         elif line:
             paragraphs.append([line])
         before = line
@@ -95,19 +92,15 @@ def _cut(line: str) -> list[str]:
 
 def _is_end(word: str, following: str) -> bool:
     bare = word.rstrip(_CLOSERS)
-    if not bare or bare[-1] not in _ENDS:
-        return False
     first = following.lstrip("\"'“‘«([{¿¡*_")[:1]
-    if bare[-1] != ".":
-        return not first.islower()
-    if first.islower():
+    if not bare or bare[-1] not in _ENDS or first.islower():
         return False
-    stem = bare.rstrip(".").lstrip("\"'“‘«([{*_")
+    return bare[-1] != "." or not _is_abbreviation(bare, following, first)
+
+
+def _is_abbreviation(word: str, following: str, first: str) -> bool:
+    stem = word.rstrip(".").lstrip("\"'“‘«([{*_")
     lowered = stem.lower()
-    if lowered in _BEFORE_NUMBER:
-        return not first.isdigit() and lowered not in _ABBREVIATIONS
-    if lowered in _ABBREVIATIONS:
-        return False
     if _INITIALS.fullmatch(f"{stem}."):
-        return len(stem) > 1 and following.lower().rstrip(",") in _OPENERS
-    return not unicodedata.category(first or " ").startswith("Ll")
+        return len(stem) == 1 or following.lower().rstrip(",") not in _OPENERS
+    return lowered in _ABBREVIATIONS or (lowered in _BEFORE_NUMBER and first.isdigit())

@@ -15,7 +15,9 @@ from core.stopwords import STOP_WORDS
 
 # Marks that are part of a word but not alphanumeric to Python: vowel signs of the Indic and South-East Asian scripts.
 _LETTER = r"(?:[^\W_]|[\u0900-\u0dff\u0e00-\u0eff\u1000-\u109f\u1780-\u17ff])"
-_UNSPACED = "\u0e00-\u0eff\u1000-\u109f\u1780-\u17ff\u3040-\u30ff\u3400-\u9fff\uac00-\ud7af\uf900-\ufaff\U00020000-\U0003ffff"
+_UNSPACED = (
+    "\u0e00-\u0eff\u1000-\u109f\u1780-\u17ff\u3040-\u30ff\u3400-\u9fff\uac00-\ud7af\uf900-\ufaff\U00020000-\U0003ffff"
+)
 
 _ACCENT = re.compile("[\u0300-\u036f]")
 _CLITIC = re.compile(r"n't\b|'(?:s|d|m|ll|re|ve)\b|\b(?:[ldjmtsnc]|qu|jusqu|lorsqu|puisqu)'(?=\w)")
@@ -72,10 +74,7 @@ def _terms_of(word: str, language: str) -> tuple[str, ...]:
     """List the terms of one word, compound or identifier."""
     stops = STOP_WORDS.get(language, frozenset())
     return tuple(
-        _stem(term, language)
-        for part in _parts(word)
-        for term in _bigrams(part[:_LONGEST_TERM])
-        if term not in stops
+        _stem(term, language) for part in _parts(word) for term in _bigrams(part[:_LONGEST_TERM]) if term not in stops
     )
 
 

@@ -31,6 +31,7 @@ MEDIA_TYPES = frozenset(
     {
         "application/csv",
         "application/json",
+        "application/jsonl",
         "application/pdf",
         "application/vnd.openxmlformats-officedocument.wordprocessingml.document",
         "application/x-ndjson",
@@ -39,6 +40,7 @@ MEDIA_TYPES = frozenset(
         "text/html",
         "text/markdown",
         "text/plain",
+        "text/tab-separated-values",
         "text/x-markdown",
         UNKNOWN_TYPE,
     }
@@ -241,10 +243,28 @@ async def _read(response: ClientResponse, limits: FetchLimits) -> Fetched:
     if (response.content_length or 0) > limits.size_bytes:
         raise _too_large(limits)
     data = await _read_body(response, limits)
+    if media_type.startswith("text/") and response.charset:
+        data = _in_utf8(data, response.charset)
     name = "".join(c for c in response.url.name if c.isprintable())[:MAX_NAME_CHARACTERS]
     return Fetched(
         str(response.url), None if media_type == UNKNOWN_TYPE else media_type, data, name or str(response.url.host)
     )
+
+
+def _in_utf8(data: bytes, charset: str) -> bytes:
+    """Recode a text in the character set its server states, which the readers do not see; sound UTF-8 stays."""
+    try:
+        return data.decode(charset if not _is_utf8(data) else "utf-8").encode()
+    except (LookupError, UnicodeError):  # stated wrongly: the readers guess
+        return data
+
+
+def _is_utf8(data: bytes) -> bool:
+    try:
+        data.decode()
+    except UnicodeDecodeError:
+        return False
+    return True
 
 
 async def _read_body(response: ClientResponse, limits: FetchLimits) -> bytes:

@@ -4,7 +4,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 
 from core.domain import Block, BlockKind, Chunk, ReadDocument
-from core.ranking import CONTEXT_WORDS, context
+from core.ranking import context
 from core.sentences import ends_sentence, is_heading_line, paragraphs, starts_item
 
 TokenCounter = Callable[[str], int]
@@ -57,17 +57,15 @@ class _Filling:
     def fits(self, unit: _Unit) -> bool:
         return not self.units or (unit.words <= self.words and unit.tokens <= self.tokens)
 
-    def take_headings(self) -> list[_Unit]:
-        """Remove the lines at the end that look like headings of what comes next."""
-        end = len(self.units)
-        while 1 < end and len(self.units) - end < _HEADINGS_IN_A_ROW and self.units[end - 1].is_heading:
-            end -= 1
-        taken = self.units[end:]
-        for unit in taken:
-            self.words += unit.words
-            self.tokens += unit.tokens
-        del self.units[end:]
-        return taken
+    def last_headings(self) -> list[_Unit]:
+        """Find the lines at the end that look like headings of what comes next."""
+        start = len(self.units)
+        while start > 1 and len(self.units) - start < _HEADINGS_IN_A_ROW and self.units[start - 1].is_heading:
+            start -= 1
+        return self.units[start:]
+
+    def drop(self, last: Sequence[_Unit]) -> None:
+        del self.units[len(self.units) - len(last) :]
 
 
 def indexed_text(title: str, chunk: Chunk) -> str:
@@ -79,10 +77,12 @@ def split(document: ReadDocument, count_tokens: TokenCounter, limits: SplitLimit
     """Cut a document into chunks of whole sentences, items, rows and code blocks.
 
     A chunk runs over page ends but not over sections unless a section is tiny. It begins with the last sentence
-    of the chunk before it (a table: its first row). Only what is longer than a chunk is cut, at a line or word.
+    of the chunk before it. Only what is longer than a chunk is cut, at a line or word. Linear in the text.
     """
     chosen = limits or SplitLimits()
-    packer = _Packer(chosen.tokens - count_tokens(context(document.title)), chosen)
+    room = max(chosen.tokens // 2, chosen.tokens - count_tokens(context(document.title)))
+    chosen = replace(chosen, tokens=room)
+    packer = _Packer(chosen)
     for unit in _join_over_pages(_units(document.blocks, count_tokens, chosen), chosen):
         packer.add(unit)
     return packer.close()
@@ -118,7 +118,7 @@ def _cut(text: str, count_tokens: TokenCounter, limits: SplitLimits) -> list[str
 def _is_small(text: str, count_tokens: TokenCounter, limits: SplitLimits) -> bool:
     if len(text) > _LONGEST_WORD_CHARS * limits.words or len(text.split()) > limits.words:
         return False
-    return count_tokens(text) < _room(limits)
+    return count_tokens(text) <= limits.tokens
 
 
 def _halves(text: str) -> list[str]:
@@ -150,20 +150,15 @@ def _join_over_pages(units: Iterable[_Unit], limits: SplitLimits) -> Iterator[_U
 def _continues(before: _Unit, unit: _Unit, limits: SplitLimits) -> bool:
     if not before.kind is unit.kind is BlockKind.PARAGRAPH or before.page == unit.page or ends_sentence(before.text):
         return False
-    if before.words + unit.words > limits.words or before.tokens + unit.tokens >= _room(limits):
+    if before.words + unit.words > limits.words or before.tokens + unit.tokens > limits.tokens:
         return False
     return unit.text[0].islower()
-
-
-def _room(limits: SplitLimits) -> int:
-    return limits.tokens - 2 * CONTEXT_WORDS
 
 
 class _Packer:
     """Fills chunks with units, section by section."""
 
-    def __init__(self, tokens: int, limits: SplitLimits) -> None:
-        self._tokens = tokens
+    def __init__(self, limits: SplitLimits) -> None:
         self._limits = limits
         self._headings: list[_Unit] = []
         self._filling = self._open([])
@@ -174,9 +169,7 @@ class _Packer:
         if unit.kind is BlockKind.HEADING:
             self._enter(unit)
         elif not self._filling.fits(unit):
-            begun = self._filling.take_headings() or self._repeat(unit)
-            self.close()
-            self._filling = self._open(begun)
+            self._begin(unit)
         self._filling.add(unit)
 
     def close(self) -> list[Chunk]:
@@ -188,26 +181,33 @@ class _Packer:
 
     def _enter(self, heading: _Unit) -> None:
         """Begin a section: in a new chunk unless the one before is tiny."""
-        begun = self._filling.take_headings()
         words = self._limits.words - self._filling.words
         if words >= self._limits.section_words or not self._filling.fits(heading):
-            self.close()
-        for unit in begun:
-            self._filling.add(unit)
+            self._begin(heading)
         self._headings = [known for known in self._headings if known.level < heading.level] + [heading]
-        if len(self._filling.units) == len(begun):
+        if all(unit.is_heading for unit in self._filling.units):
             self._filling.path = self._path()
 
-    def _repeat(self, unit: _Unit) -> list[_Unit]:
-        """Choose what the next chunk repeats: the last sentence or item, where there is room for it."""
-        last = self._filling.units[-1:]
-        if len(self._filling.units) == 1 or not last or last[0].words > self._limits.overlap_words:
+    def _begin(self, unit: _Unit) -> None:
+        """End the open chunk; the next one takes its last heading lines or repeats its last sentence."""
+        lines = self._filling.last_headings()
+        filling = self._open(lines or self._repeated(unit))
+        if filling.fits(unit):
+            self._filling.drop(lines)
+        else:
+            filling = self._open([])
+        self.close()
+        self._filling = filling
+
+    def _repeated(self, unit: _Unit) -> list[_Unit]:
+        if len(self._filling.units) < 2:
             return []
-        alike = last[0].kind is unit.kind and unit.kind in {BlockKind.PARAGRAPH, BlockKind.ITEM}
-        return last if alike and self._open(last).fits(unit) else []
+        last = self._filling.units[-1]
+        alike = last.kind is unit.kind and unit.kind in {BlockKind.PARAGRAPH, BlockKind.ITEM}
+        return [last] if alike and last.words <= self._limits.overlap_words else []
 
     def _open(self, units: Sequence[_Unit]) -> _Filling:
-        filling = _Filling(self._path(), self._limits.words, self._tokens)
+        filling = _Filling(self._path(), self._limits.words, self._limits.tokens)
         for unit in units:
             filling.add(unit)
         return filling

@@ -22,7 +22,18 @@ SHARED_DATA = Path(__file__).parents[1].parent / "shared" / "data"
 @pytest.fixture(autouse=True, scope="session")
 def plain_environment() -> Iterator[None]:
     """Keep a developer's own settings out of the tests."""
-    names = ("DATABASE_", "OPENAI_", "EMBEDDING_", "FRONTDESK_", "FETCH_", "TENANT_", "TICKETS", "TOP_K", "MAX_", "LOG_")
+    names = (
+        "DATABASE_",
+        "OPENAI_",
+        "EMBEDDING_",
+        "FRONTDESK_",
+        "FETCH_",
+        "TENANT_",
+        "TICKETS",
+        "TOP_K",
+        "MAX_",
+        "LOG_",
+    )
     kept = {name: os.environ.pop(name) for name in list(os.environ) if name.startswith(names)}
     yield
     os.environ.update(kept)

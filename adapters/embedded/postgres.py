@@ -192,7 +192,6 @@ def _start(server: Server, say: Callable[[str], None]) -> str:
             f"{server.data} was made by PostgreSQL {found} and this Frontdesk brings PostgreSQL {MAJOR}: dump it with "
             "the Frontdesk that made it and load it into a new FRONTDESK_HOME, or set DATABASE_URL."
         )
-    say("Starting PostgreSQL")
     # PostgreSQL would take the numbers in these files for a running server when another process has them by now.
     (server.data / "postmaster.pid").unlink(missing_ok=True)
     if server.sockets:

@@ -4,6 +4,7 @@ import asyncio
 import json
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
+from typing import TypeAlias
 from urllib.parse import urlsplit
 
 import asyncpg
@@ -11,7 +12,7 @@ from pgvector.asyncpg import register_vector
 
 from core.errors import FrontdeskError, Refused, StoreUnavailable
 
-Connection = asyncpg.pool.PoolConnectionProxy
+Connection: TypeAlias = asyncpg.pool.PoolConnectionProxy
 
 # iterative_scan and ef_search: an HNSW walk filtered afterwards must go on until 200 rows have passed the filter.
 # force_custom_plan: a generic plan walks the HNSW index for a tenant of 600 rows, 15 times slower than reading them.
@@ -74,7 +75,8 @@ async def mapped_errors(place: str) -> AsyncIterator[None]:
     except _GONE as error:
         raise StoreUnavailable(f"PostgreSQL at {place} does not answer ({_line(error)}); try again soon.") from error
     except asyncpg.PostgresError as error:
-        raise FrontdeskError(f"PostgreSQL at {place} refused a statement ({_line(error)}); nothing was saved.") from error
+        refusal = f"PostgreSQL at {place} refused a statement ({_line(error)}); nothing was saved."
+        raise FrontdeskError(refusal) from error
 
 
 async def _prepare(connection: asyncpg.Connection) -> None:

@@ -8,7 +8,7 @@ from pgvector import HalfVector
 
 from adapters.postgres.database import Database
 from core.domain import Passage, Query
-from core.ranking import RANKING
+from core.ranking import RANKING, rerank
 
 # Parameters: 1 tenant, 2 platform, 3 channel, 4 names of knowledge bases or null, 5 terms, 6 limit, 7 k1, 8 b,
 # 9 candidates of each list; with a vector also 10 vector, 11 embedder's name, 12 weight of the cosine.
@@ -101,7 +101,7 @@ def parameters(tenant_id: int, query: Query) -> list[Any]:
         query.place.channel,
         list(query.knowledge_bases) or None,
         sorted(set(query.terms)),
-        query.limit,
+        max(query.limit, RANKING.reranked),
         RANKING.k1,
         RANKING.b,
         RANKING.candidates,
@@ -126,10 +126,11 @@ class PostgresSearch:
         dimensions = query.embedder.dimensions if query.vector is not None and query.embedder else None
         async with self._database.tenant(tenant_id) as connection:
             rows = await connection.fetch(statement(dimensions), *parameters(tenant_id, query))
-        return [_passage(row) for row in rows]
+        return rerank(query.terms, [passage_of(row) for row in rows], query.limit)
 
 
-def _passage(row: asyncpg.Record) -> Passage:
+def passage_of(row: asyncpg.Record) -> Passage:
+    """Turn a row of the statement into a passage."""
     return Passage(
         chunk_id=row["chunk_id"],
         document_id=row["document_id"],

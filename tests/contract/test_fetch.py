@@ -140,6 +140,20 @@ async def test_a_page_is_fetched_with_its_name_and_type(site):
     assert found.url == site.url("/guides/Travel%20policy.html?v=2")
 
 
+@pytest.mark.parametrize(
+    ("body", "charset", "read"),
+    [
+        ("Größe".encode("latin-1"), "iso-8859-1", "Größe".encode()),
+        ("Größe".encode(), "iso-8859-1", "Größe".encode()),
+        ("Größe".encode("latin-1"), "no-such-charset", "Größe".encode("latin-1")),
+        ("\u0434\u0430".encode("koi8-r"), "koi8-r", "\u0434\u0430".encode()),
+    ],
+)
+async def test_a_text_comes_in_utf8_whatever_character_set_its_server_states(site, body, charset, read):
+    site.answers["/"] = page(body, Content_Type=f"text/html; charset={charset}")
+    assert (await fetch(site.url(), LIMITS, LOCAL)).data == read
+
+
 async def test_a_page_without_a_name_is_named_by_its_host(site):
     assert (await fetch(site.url(), LIMITS, LOCAL)).name == "127.0.0.1"
 

@@ -74,9 +74,7 @@ async def test_a_superuser_is_refused_with_the_reason(addresses):
             await database.check(HEAD)
 
 
-@pytest.mark.parametrize(
-    ("attribute", "reason"), [("bypassrls", "has BYPASSRLS"), ("nobypassrls", "owns the tables")]
-)
+@pytest.mark.parametrize(("attribute", "reason"), [("bypassrls", "has BYPASSRLS"), ("nobypassrls", "owns the tables")])
 async def test_a_login_that_row_level_security_does_not_bind_is_refused(addresses, attribute, reason):
     owner = await asyncpg.connect(addresses.owner)
     role = f"loose_{attribute}"

@@ -84,7 +84,12 @@ async def test_an_unknown_name_is_answered_with_the_names_there_are(store, kb):
 async def test_what_is_saved_is_found_with_its_place(store, search, kb):
     await store.save(1, kb.kb_id, version("travel"), [indexed("Lunch is reimbursed.", page=4)], None)
     (passage,) = await find(search, "lunch")
-    assert (passage.title, passage.heading_path, passage.page, passage.kb_name) == ("Travel", ("Heading",), 4, "handbook")
+    assert (passage.title, passage.heading_path, passage.page, passage.kb_name) == (
+        "Travel",
+        ("Heading",),
+        4,
+        "handbook",
+    )
     assert 0 < passage.coverage == passage.score
     assert passage.cosine is None
 

@@ -1,14 +1,13 @@
 """The schema: forward, back, forward again, and equal to the tables the code declares."""
 
-from sqlalchemy.ext.asyncio import create_async_engine
-from sqlalchemy.pool import NullPool
-from sqlmodel import SQLModel
-
 import asyncpg
 import pytest
 from alembic.autogenerate import compare_metadata
 from alembic.runtime.migration import MigrationContext
 from sqlalchemy import Connection
+from sqlalchemy.ext.asyncio import create_async_engine
+from sqlalchemy.pool import NullPool
+from sqlmodel import SQLModel
 
 from adapters.postgres import tables  # noqa: F401
 from core.errors import StoreUnavailable, UsageError
@@ -64,5 +63,5 @@ async def test_an_unknown_revision_is_refused(addresses):
 
 
 async def test_a_server_that_is_not_there_is_named():
-    with pytest.raises(StoreUnavailable, match="127.0.0.1"):
+    with pytest.raises(StoreUnavailable, match=r"127\.0\.0\.1"):
         await migrate("postgresql://owner:secret@127.0.0.1:1/nowhere")

@@ -1,0 +1,195 @@
+"""What the terminal shows: answers, tables and, for machines, JSON."""
+
+from collections.abc import Sequence
+from dataclasses import asdict, is_dataclass
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+from uuid import UUID
+
+from rich.console import Group, RenderableType
+from rich.table import Table
+from rich.text import Text
+
+from core.domain import (
+    Answer,
+    Citation,
+    DocumentRecord,
+    EmbedderIdentity,
+    KnowledgeBase,
+    Outcome,
+    Role,
+    Session,
+    Ticket,
+    TicketState,
+    Turn,
+)
+
+_OUTCOME_STYLE = {
+    Outcome.INDEXED: "green",
+    Outcome.UNCHANGED: "dim",
+    Outcome.NO_TEXT: "yellow",
+    Outcome.REFUSED: "red",
+}
+_TICKET_STYLE = {TicketState.OPEN: "yellow", TicketState.ANSWERED: "green", TicketState.CLOSED: "dim"}
+_SPEAKER = {Role.AUTHOR: "you", Role.ASSISTANT: "frontdesk", Role.PERSON: "a person"}
+
+
+def address(citation: Citation) -> str:
+    """Write where a source can be opened: its URL, or its file at the right page."""
+    if citation.source.startswith(("http://", "https://")):
+        return citation.source
+    page = f"#page={citation.page}" if citation.page else ""
+    return Path(citation.source).as_uri() + page
+
+
+def sources(citations: Sequence[Citation]) -> list[Text]:
+    """List the sources of an answer, one line each, the label a link where the terminal has links."""
+    lines = []
+    for citation in citations:
+        line = Text(f"  [{citation.number}] ", style="dim")
+        line.append(citation.label, style=f"link {address(citation)}")
+        line.append(f"  {citation.source}", style="dim")
+        lines.append(line)
+    return lines
+
+
+def footer(answer: Answer) -> Text:
+    """Say where an answer came from and how long it took."""
+    parts = [f"{answer.origin.value}", f"{answer.seconds:.2f} s"]
+    if answer.ticket_number is not None:
+        parts.append(f"ticket {answer.ticket_number}")
+    parts.append(f"session {str(answer.session_id)[:8]}")
+    line = Text("  " + " · ".join(parts), style="dim")
+    if answer.notice:
+        line.append(f"\n  {answer.notice}", style="dim italic")
+    return line
+
+
+def answer_text(answer: Answer) -> RenderableType:
+    """Show a whole answer."""
+    return Group(Text(answer.text), *sources(answer.citations), footer(answer))
+
+
+def _table(*columns: str) -> Table:
+    table = Table(box=None, pad_edge=False, header_style="bold")
+    for column in columns:
+        table.add_column(column, overflow="fold")
+    return table
+
+
+def _when(moment: datetime) -> str:
+    return moment.astimezone().strftime("%Y-%m-%d %H:%M")
+
+
+def _identity(embedder: EmbedderIdentity | None) -> str:
+    return f"{embedder.name} ({embedder.dimensions})" if embedder else "none: words only"
+
+
+def knowledge_bases(found: Sequence[KnowledgeBase]) -> RenderableType:
+    """Tabulate knowledge bases."""
+    if not found:
+        return Text("There is no knowledge base yet; `frontdesk ingest PATH --kb NAME` makes one.")
+    table = _table("name", "documents", "chunks", "answers on", "channels", "embedder", "changed")
+    for kb in found:
+        table.add_row(
+            kb.name,
+            str(kb.documents),
+            str(kb.chunks),
+            ", ".join(kb.platforms),
+            ", ".join(kb.channels) or "all",
+            _identity(kb.embedder),
+            _when(kb.updated_at),
+        )
+    return table
+
+
+def documents(found: Sequence[DocumentRecord]) -> RenderableType:
+    """Tabulate the documents of a knowledge base."""
+    table = _table("document", "title", "outcome", "chunks", "kB", "why")
+    for document in found:
+        table.add_row(
+            document.source,
+            document.title,
+            Text(document.outcome.value, style=_OUTCOME_STYLE[document.outcome]),
+            str(document.chunks),
+            f"{document.size_bytes / 1000:.0f}",
+            document.reason,
+        )
+    return table
+
+
+def sessions(found: Sequence[Session]) -> RenderableType:
+    """Tabulate sessions."""
+    if not found:
+        return Text("There is no session yet; `frontdesk chat` begins one.")
+    table = _table("session", "", "title", "turns", "where", "changed")
+    for session in found:
+        table.add_row(
+            str(session.session_id)[:8],
+            "*" if session.favourite else "",
+            session.title or "(nothing said)",
+            str(session.turns),
+            session.place.platform.value,
+            _when(session.updated_at),
+        )
+    return table
+
+
+def turns(found: Sequence[Turn], *, context: bool) -> RenderableType:
+    """Show what was said in a session; with CONTEXT also everything retrieved for each answer."""
+    lines: list[RenderableType] = []
+    for turn in found:
+        speaker = Text(f"{_SPEAKER[turn.role]}: ", style="bold")
+        lines.append(speaker.append(turn.text, style="not bold"))
+        lines += sources(turn.citations)
+        if context:
+            lines += [
+                Text(f"  {passage.score:.3f}  {passage.title}: {passage.text[:100]}", style="dim")
+                for passage in turn.context
+            ]
+    return Group(*lines) if lines else Text("Nothing was said in this session.")
+
+
+def tickets(found: Sequence[Ticket]) -> RenderableType:
+    """Tabulate tickets."""
+    if not found:
+        return Text("There is no ticket.")
+    table = _table("ticket", "state", "question", "reason", "opened")
+    for ticket in found:
+        table.add_row(
+            str(ticket.number),
+            Text(ticket.state.value, style=_TICKET_STYLE[ticket.state]),
+            ticket.question,
+            ticket.reason,
+            _when(ticket.created_at),
+        )
+    return table
+
+
+def ticket_text(ticket: Ticket) -> RenderableType:
+    """Show one ticket whole."""
+    lines = [
+        Text.assemble((f"Ticket {ticket.number} ", "bold"), (ticket.state.value, _TICKET_STYLE[ticket.state])),
+        Text(f"Question: {ticket.question}"),
+        Text(f"Reason: {ticket.reason}"),
+        Text(f"Opened: {_when(ticket.created_at)}"),
+        Text("What was said:", style="bold"),
+        Text(ticket.transcript),
+    ]
+    if ticket.answer:
+        lines += [Text("Answer:", style="bold"), Text(ticket.answer)]
+    return Group(*lines)
+
+
+def as_json(value: Any) -> Any:
+    """Turn our words into what `json.dumps` takes."""
+    if is_dataclass(value) and not isinstance(value, type):
+        return as_json(asdict(value))
+    if isinstance(value, dict):
+        return {str(key): as_json(item) for key, item in value.items()}
+    if isinstance(value, (list, tuple, set, frozenset)):
+        return [as_json(item) for item in value]
+    if isinstance(value, datetime):
+        return value.isoformat()
+    return str(value) if isinstance(value, (UUID, Path)) else value

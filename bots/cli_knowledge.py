@@ -1,0 +1,185 @@
+"""`frontdesk ingest` and `frontdesk kb`."""
+
+import os
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+
+from adapters.console import outbound
+from bots.screen import Json, err, run, show, show_either, show_json
+from bots.wiring import Frontdesk
+from core.domain import EMPLOYEE_PLATFORMS, DocumentRecord, KnowledgeBase, Outcome, Platform
+from core.errors import UsageError
+from ingest.pipeline import Progress as Step
+from ingest.pipeline import Result
+from ingest.sources import Source, is_url, sources
+
+kb = typer.Typer(help="List, show, scope and remove knowledge bases.", no_args_is_help=True)
+
+Name = Annotated[str, typer.Argument(metavar="NAME", help="The knowledge base.")]
+Platforms = Annotated[
+    list[Platform] | None,
+    typer.Option("--platform", help="Where it answers; may be repeated. New ones: console, slack and teams."),
+]
+
+
+def ingest(
+    given: Annotated[list[str], typer.Argument(metavar="PATH|URL…", help="Files, folders and web addresses.")],
+    kb: Annotated[
+        str, typer.Option("--kb", metavar="NAME", help="Knowledge base; made where it is missing.")
+    ] = "default",
+    platform: Platforms = None,
+    sync: Annotated[
+        bool, typer.Option("--sync", help="Also remove documents whose files are gone from the folders given.")
+    ] = False,
+    json: Json = False,
+) -> None:
+    """Add documents to a knowledge base; unchanged ones cost nothing."""
+    found = sources(given)
+    if not found:
+        raise UsageError(f"There are no files in {', '.join(given)}.")
+    platforms = platform or EMPLOYEE_PLATFORMS
+    synced = folders(given) if sync else ()
+    results = run(lambda frontdesk: ingest_sources(frontdesk, kb, found, platforms, synced))
+    if json:
+        show_json(results)
+    else:
+        report(results)
+
+
+async def ingest_sources(
+    frontdesk: Frontdesk,
+    name: str,
+    found: Sequence[Source],
+    platforms: Sequence[Platform],
+    synced: tuple[str, ...] = (),
+) -> list[Result]:
+    """Ingest FOUND into the knowledge base NAME under a progress bar; below the folders SYNCED, forget what is gone."""
+    base = await frontdesk.knowledge.create(frontdesk.tenant_id, name, platforms)
+    await reembed_with_progress(frontdesk, base)
+    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
+    with Progress(*columns, console=err, transient=True) as bar:
+        task = bar.add_task("reading", total=len(found))
+
+        def tell(step: Step) -> None:
+            label = f"embedding {step.part:.0%}" if step.embedding else "reading"
+            bar.update(task, completed=step.done, description=label)
+
+        results = await frontdesk.ingestion.ingest(frontdesk.tenant_id, base, found, tell)
+    await _forget_gone(frontdesk, base, found, synced)
+    return results
+
+
+def folders(given: Sequence[str]) -> tuple[str, ...]:
+    """Name the folders among what was given, as their files' sources begin."""
+    return tuple(f"{Path(text).expanduser().resolve()}{os.sep}" for text in given if not is_url(text))
+
+
+async def reembed_with_progress(frontdesk: Frontdesk, base: KnowledgeBase) -> int:
+    """Embed with the present embedder whatever it has not embedded yet."""
+    with Progress(TextColumn("re-embedding {task.description}"), BarColumn(), console=err, transient=True) as bar:
+        task = bar.add_task(base.name, total=1.0, visible=False)
+        return await frontdesk.ingestion.reembed(
+            frontdesk.tenant_id, base, lambda step: bar.update(task, completed=step.part, visible=True)
+        )
+
+
+async def _forget_gone(
+    frontdesk: Frontdesk, base: KnowledgeBase, found: Sequence[Source], synced: tuple[str, ...]
+) -> None:
+    names = {source.name for source in found}
+    for document in await frontdesk.knowledge.documents(frontdesk.tenant_id, base.kb_id) if synced else ():
+        if document.source.startswith(synced) and document.source not in names:
+            await frontdesk.knowledge.remove_document(frontdesk.tenant_id, base.kb_id, document.source)
+
+
+def report(results: Sequence[Result]) -> None:
+    """Say how many documents ended how, and list those that were not indexed with the reason."""
+    counts = {outcome: sum(result.outcome is outcome for result in results) for outcome in Outcome}
+    chunks = sum(result.chunks for result in results)
+    show(", ".join(f"{count} {outcome.value}" for outcome, count in counts.items() if count) + f" ({chunks} chunks)")
+    for result in results:
+        if result.outcome in (Outcome.REFUSED, Outcome.NO_TEXT):
+            show(f"  {result.outcome.value}: {result.source}: {result.reason}")
+
+
+@kb.command("list")
+def list_(json: Json = False) -> None:
+    """List the knowledge bases."""
+    found = run(lambda frontdesk: frontdesk.knowledge.knowledge_bases(frontdesk.tenant_id))
+    show_either(found, outbound.knowledge_bases(found), json=json)
+
+
+@kb.command("show")
+def show_one(name: Name, json: Json = False) -> None:
+    """Show one knowledge base and how each of its documents ended."""
+
+    async def look(frontdesk: Frontdesk) -> tuple[KnowledgeBase, list[DocumentRecord]]:
+        base = await frontdesk.knowledge.knowledge_base(frontdesk.tenant_id, name)
+        return base, await frontdesk.knowledge.documents(frontdesk.tenant_id, base.kb_id)
+
+    base, found = run(look)
+    if json:
+        show_json({"knowledge_base": base, "documents": found})
+    else:
+        show(outbound.knowledge_bases([base]))
+        show(outbound.documents(found))
+
+
+@kb.command()
+def remove(
+    name: Name,
+    document: Annotated[str | None, typer.Argument(metavar="[DOCUMENT]", help="Only this document of it.")] = None,
+    yes: Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")] = False,
+) -> None:
+    """Remove a knowledge base, or one document of it; at once no answer rests on it any more."""
+    what = f"the document {document}" if document else f"the knowledge base {name} with all its documents"
+    if not yes:
+        typer.confirm(f"Remove {what}?", abort=True)
+
+    source = str(Path(document).expanduser().resolve()) if document and not is_url(document) else document
+
+    async def drop(frontdesk: Frontdesk) -> None:
+        if source is None:
+            await frontdesk.knowledge.remove(frontdesk.tenant_id, name)
+            return
+        base = await frontdesk.knowledge.knowledge_base(frontdesk.tenant_id, name)
+        await frontdesk.knowledge.remove_document(frontdesk.tenant_id, base.kb_id, source)
+
+    run(drop)
+    show(f"Removed {what}.")
+
+
+@kb.command()
+def scope(
+    name: Name,
+    platform: Platforms = None,
+    channel: Annotated[
+        list[str] | None, typer.Option("--channel", metavar="CHANNEL", help="Only in this channel; may be repeated.")
+    ] = None,
+    json: Json = False,
+) -> None:
+    """Set where a knowledge base answers: its platforms and, if given, only these channels."""
+
+    async def change(frontdesk: Frontdesk) -> KnowledgeBase:
+        base = await frontdesk.knowledge.knowledge_base(frontdesk.tenant_id, name)
+        return await frontdesk.knowledge.set_scope(frontdesk.tenant_id, name, platform or base.platforms, channel or ())
+
+    base = run(change)
+    show_either(base, outbound.knowledge_bases([base]), json=json)
+
+
+@kb.command()
+def reembed(name: Name) -> None:
+    """Embed a knowledge base again after the embedder has changed."""
+
+    async def again(frontdesk: Frontdesk) -> int:
+        if frontdesk.embedder is None:
+            raise UsageError("No embedder is installed; run `frontdesk model install` or set EMBEDDING_MODEL.")
+        base = await frontdesk.knowledge.knowledge_base(frontdesk.tenant_id, name)
+        return await reembed_with_progress(frontdesk, base)
+
+    show(f"Embedded {run(again)} chunks of {name}.")

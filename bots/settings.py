@@ -1,0 +1,89 @@
+"""The only reader of the environment: variables and a `.env` file become one checked object."""
+
+import os
+import sys
+from ipaddress import IPv4Network, IPv6Network
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+from platformdirs import site_data_path, user_data_path
+from pydantic import Field, SecretStr, ValidationError, field_validator
+from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
+
+from core.errors import UsageError
+from core.escalation import TicketPolicy
+
+
+def _default_home() -> Path:
+    """Choose where the embedded server and the weights live.
+
+    PostgreSQL refuses to run as root, so root's data lies where an ordinary account can reach it.
+    """
+    if hasattr(os, "geteuid") and os.geteuid() == 0:
+        return Path("/var/lib/frontdesk") if sys.platform.startswith("linux") else site_data_path("frontdesk")
+    return user_data_path("frontdesk", appauthor=False)
+
+
+class Settings(BaseSettings):
+    """Everything an operator may set; `.env.example` and docs/reference/settings.md are made from here."""
+
+    model_config = SettingsConfigDict(env_file=".env", env_file_encoding="utf-8", extra="ignore", env_ignore_empty=True)
+
+    database_url: SecretStr | None = Field(
+        None,
+        description="PostgreSQL with pgvector, as the application's ordinary role: "
+        "postgresql://USER:PASSWORD@HOST/DATABASE. Unset: an embedded PostgreSQL runs in FRONTDESK_HOME.",
+    )
+    database_owner_url: SecretStr | None = Field(
+        None, description="The same database as its owner; only `frontdesk migrate` uses it."
+    )
+    frontdesk_home: Path = Field(
+        default_factory=_default_home,
+        description="Folder of the embedded server and the embedder's weights. "
+        "Unset: the user's data folder, /var/lib/frontdesk for root.",
+    )
+    tenant_id: int = Field(1, ge=1, description="The tenant the command line works for.")
+    openai_api_key: SecretStr | None = Field(None, description="Key of the OpenAI-compatible server that embeds.")
+    openai_base_url: str | None = Field(
+        None, description="Address of that server, such as http://localhost:11434/v1. Unset: OpenAI's own."
+    )
+    embedding_model: str | None = Field(
+        None, description="Embedding model on that server. Unset: the embedded all-MiniLM-L6-v2."
+    )
+    embedding_dimensions: int | None = Field(
+        None, ge=1, le=4000, description="Length to ask vectors in, for models that can shorten them."
+    )
+    tickets: TicketPolicy = Field(
+        TicketPolicy.OPEN, description="When the documents hold no answer: open a ticket, offer one, or off."
+    )
+    top_k: int = Field(8, ge=1, le=20, description="Passages found for one question.")
+    max_question_characters: int = Field(8_000, ge=100, le=100_000, description="Longer questions are refused.")
+    max_file_mb: int = Field(10, ge=1, le=200, description="Larger documents are refused.")
+    fetch_allow_hosts: Annotated[frozenset[str], NoDecode] = Field(
+        frozenset(), description="Hosts on private networks whose pages may be ingested, separated by commas."
+    )
+    fetch_allow_networks: Annotated[tuple[IPv4Network | IPv6Network, ...], NoDecode] = Field(
+        (), description="Private networks whose pages may be ingested, such as 10.1.0.0/16, separated by commas."
+    )
+    log_level: Literal["debug", "info", "warning", "error"] = Field("warning", description="What is logged to stderr.")
+
+    @field_validator("fetch_allow_hosts", "fetch_allow_networks", mode="before")
+    @classmethod
+    def _split(cls, value: Any) -> Any:
+        return [part.strip() for part in value.split(",") if part.strip()] if isinstance(value, str) else value
+
+    @field_validator("database_url", "database_owner_url", mode="after")
+    @classmethod
+    def _postgres(cls, value: SecretStr | None) -> SecretStr | None:
+        if value is not None and not value.get_secret_value().startswith(("postgresql://", "postgres://")):
+            raise ValueError("write it as postgresql://USER:PASSWORD@HOST/DATABASE")
+        return value
+
+
+def load() -> Settings:
+    """Read the settings; raises UsageError naming every variable that is wrong."""
+    try:
+        return Settings()
+    except ValidationError as error:
+        wrong = "; ".join(f"{str(part['loc'][0]).upper()}: {part['msg']}" for part in error.errors(include_input=False))
+        raise UsageError(f"Settings are wrong: {wrong}. See .env.example.") from None

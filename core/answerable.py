@@ -1,0 +1,48 @@
+"""Decide whether found passages are good enough to answer from."""
+
+from collections.abc import Hashable, Sequence, Set
+from dataclasses import dataclass
+from itertools import pairwise
+
+from core.domain import Passage
+from core.ranking import context
+from core.terms import terms
+
+
+@dataclass(frozen=True, slots=True)
+class Bar:
+    """How good the best passage must be; found by experiment with MiniLM, see bench/offline_retrieval.py.
+
+    with a vector: cosine + share_weight * share + phrase_weight * phrases >= threshold
+    without: share + (coverage, at most 1) / 2 + phrases / 2 >= lexical_threshold
+
+    The share of the question's terms that stand in the passage needs no IDF, so that it means the same in a knowledge
+    base of five documents as in one of a thousand.
+    """
+
+    share_weight: float = 0.3
+    phrase_weight: float = 0.1
+    threshold: float = 0.58
+    lexical_threshold: float = 0.8
+
+
+BAR = Bar()
+
+
+def answerable(question: str, passages: Sequence[Passage], bar: Bar = BAR) -> bool:
+    """Say whether at least one of the passages is close enough to the question to answer from."""
+    asked = terms(question)
+    return any(_is_close(asked, passage, bar) for passage in passages)
+
+
+def _is_close(asked: Sequence[str], passage: Passage, bar: Bar) -> bool:
+    held = terms(f"{context(passage.title)}\n{passage.text}")
+    share = _share(set(asked), set(held))
+    phrases = _share(set(pairwise(asked)), set(pairwise(held)))
+    if passage.cosine is None:
+        return share + min(passage.coverage, 1.0) / 2 + phrases / 2 >= bar.lexical_threshold
+    return passage.cosine + bar.share_weight * share + bar.phrase_weight * phrases >= bar.threshold
+
+
+def _share(wanted: Set[Hashable], held: Set[Hashable]) -> float:
+    return len(wanted & held) / len(wanted) if wanted else 0.0
