@@ -23,6 +23,9 @@ class Silent:
     async def write(self, text: str) -> None:
         """Wait for the rest."""
 
+    async def restart(self) -> None:
+        """Forget nothing: nothing was shown."""
+
 
 class Printed:
     """A Reply that prints as it is written."""
@@ -30,6 +33,10 @@ class Printed:
     async def write(self, text: str) -> None:
         """Print the next piece."""
         out.print(Text(text), end="")
+
+    async def restart(self) -> None:
+        """Say that what stands there does not count."""
+        out.print(Text("\n(The answer broke off; once more:)", style="dim"))
 
 
 def author() -> Author:

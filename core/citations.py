@@ -54,7 +54,13 @@ class CitingReply:
 
     def __init__(self, reply: Reply, passages: Sequence[Passage]) -> None:
         self._reply = reply
+        self._passages = passages
         self._marks = Marks(passages)
+
+    async def restart(self) -> None:
+        """Begin again, with the numbers too."""
+        self._marks = Marks(self._passages)
+        await self._reply.restart()
 
     async def write(self, text: str) -> None:
         """Pass on what can be shown."""

@@ -244,13 +244,49 @@ class Usage:
     output_tokens: int = 0
 
 
+class Mode(StrEnum):
+    """What an answer may rest on."""
+
+    GROUNDED = "grounded"  # on documents alone, with citations
+    OPEN = "open"  # on what the model knows; documents where there are any
+
+
+@dataclass(frozen=True, slots=True)
+class BotConfiguration:
+    """How one bot answers; a channel names its bot, and there is always a default one."""
+
+    name: str = "default"
+    prompt: str = ""  # added to the instructions, e.g. a tone or a company's name
+    mode: Mode = Mode.GROUNDED
+    knowledge_bases: tuple[str, ...] = ()  # empty: all that may be read in the place
+    models: tuple[str, ...] = ()  # tried in order; empty: those of the settings
+    temperature: float = 0.0
+    max_tokens: int = 500  # of an answer
+    top_k: int = 8  # passages found for one question
+
+
+@dataclass(frozen=True, slots=True)
+class AnswerRequest:
+    """What an answerer is asked."""
+
+    question: str  # the stand-alone form
+    text: str  # as the author wrote it
+    passages: tuple[Passage, ...] = ()
+    history: tuple["Turn", ...] = ()  # the newest turns that fit, oldest first
+    summary: str = ""  # of the turns before those
+    language: str = "en"  # ISO 639-1, of the author's words
+    bot: BotConfiguration = BotConfiguration()
+
+
 @dataclass(frozen=True, slots=True)
 class Draft:
-    """What an answerer writes before its marks are checked."""
+    """What an answerer writes before its marks are numbered."""
 
     text: str  # with marks like [1]
-    resolved: bool
+    resolved: bool  # whether it answers the question
     usage: Usage = Usage()
+    model: str = ""  # empty where no language model wrote it
+    notice: str = ""  # a plain word on how it was made, where the reader should know
 
 
 @dataclass(frozen=True, slots=True)

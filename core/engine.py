@@ -3,12 +3,12 @@
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from core import wording
 from core.answerable import answerable
 from core.citations import CitingReply, cite
-from core.domain import Answer, Citation, Message, Origin, Passage, Query, Session, Turn, Vector
+from core.domain import Answer, AnswerRequest, Citation, Message, Origin, Passage, Query, Session, Turn, Vector
 from core.errors import ModelUnavailable, TooLarge, UsageError
 from core.escalation import TicketPolicy, wants_person
 from core.history import last_question, stand_alone, transcript
@@ -160,11 +160,12 @@ class Engine:
     ) -> Answer:
         citing = CitingReply(reply, found.passages)
         with clock.step("answer"):
-            draft = await self._answerer.answer(found.question, found.passages, citing)
+            draft = await self._answerer.answer(AnswerRequest(found.question, message.text, found.passages), citing)
             await citing.finish()
         if not draft.resolved:
             return await self._escalate(message, session, turns, found, reply, clock)
         text, citations = cite(draft.text, found.passages)
+        found = replace(found, notice=found.notice or draft.notice)
         return await self._save(message, session, found, text, Origin.DOCUMENTS, clock, citations=citations)
 
     async def _escalate(
@@ -230,7 +231,7 @@ class Engine:
             citations=citations,
             resolved=origin is not Origin.NOTHING_FOUND,
             ticket_number=ticket_number,
-            notice=found.notice or (self._answerer.notice if origin is Origin.DOCUMENTS else ""),
+            notice=found.notice,
             seconds=clock.seconds,
             steps=clock.steps,
         )

@@ -5,6 +5,7 @@ from typing import Protocol
 from uuid import UUID
 
 from core.domain import (
+    AnswerRequest,
     Citation,
     DocumentRecord,
     DocumentVersion,
@@ -56,16 +57,18 @@ class Reply(Protocol):
     async def write(self, text: str) -> None:
         """Show the next piece of the answer."""
 
+    async def restart(self) -> None:
+        """Take back everything written so far: a try has failed, and the answer begins again."""
+
 
 class Answerer(Protocol):
     """Write an answer that rests on passages."""
 
-    @property
-    def notice(self) -> str:
-        """Say in a plain word how answers are made, where the reader should know; else the empty string."""
+    async def answer(self, request: AnswerRequest, reply: Reply) -> Draft:
+        """Answer with marks like [1], which count the request's passages from one.
 
-    async def answer(self, question: str, passages: Sequence[Passage], reply: Reply) -> Draft:
-        """Answer QUESTION from PASSAGES with marks like [1], which count the passages from one."""
+        Raises ModelUnavailable, with nothing left standing in REPLY, when no complete answer came in time.
+        """
 
 
 class SessionStore(Protocol):

@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from operator import mul
 
 from core import wording
-from core.domain import Draft, Passage
+from core.domain import AnswerRequest, Draft, Passage
 from core.errors import ModelUnavailable
 from core.extract import candidates, choose
 from core.ports import Embedder, Reply
@@ -14,17 +14,16 @@ from core.terms import terms
 class ExtractiveAnswerer:
     """The Answerer port without a model."""
 
-    notice = wording.EXTRACTIVE
-
     def __init__(self, embedder: Embedder | None) -> None:
         self._embedder = embedder
 
-    async def answer(self, question: str, passages: Sequence[Passage], reply: Reply) -> Draft:
-        """Quote the sentences that answer QUESTION best, each with its mark; without one, it is not resolved."""
-        quotes = choose(terms(question), passages, await self._cosines(question, passages))
+    async def answer(self, request: AnswerRequest, reply: Reply) -> Draft:
+        """Quote the sentences that answer best, each with its mark; without one, the question is not resolved."""
+        cosines = await self._cosines(request.question, request.passages)
+        quotes = choose(terms(request.question), request.passages, cosines)
         text = "\n".join(f"{quote.text} [{quote.passage_index + 1}]" for quote in quotes)
         await reply.write(text)
-        return Draft(text, resolved=bool(quotes))
+        return Draft(text, resolved=bool(quotes), notice=wording.EXTRACTIVE)
 
     async def _cosines(self, question: str, passages: Sequence[Passage]) -> Mapping[str, float]:
         """Compare each sentence with the question; words alone decide where no embedder answers."""

@@ -56,6 +56,9 @@ class Collected:
     async def write(self, text):
         self.text += text
 
+    async def restart(self):
+        self.text = ""
+
 
 async def save(knowledge, kb, title, sentences, tenant_id=1):
     document = ReadDocument(title, tuple(Block(BlockKind.PARAGRAPH, sentence) for sentence in sentences))
