@@ -88,7 +88,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--data", type=Path, required=True, help="a folder of documents")
     arguments = parser.parse_args()
-    with tempfile.TemporaryDirectory(prefix="frontdesk-bench-") as folder:
+    with tempfile.TemporaryDirectory(prefix="frontdesk-bench-", ignore_cleanup_errors=True) as folder:
         Path(folder).chmod(0o755)
         asyncio.run(run(arguments.data, Path(folder)))
 

@@ -187,7 +187,7 @@ def main() -> None:
     parser.add_argument("--home", type=Path, help="keep the database here")
     parser.add_argument("--sets", default="scifact,northwind_hr")
     arguments = parser.parse_args()
-    with tempfile.TemporaryDirectory(prefix="frontdesk-bench-") as folder:
+    with tempfile.TemporaryDirectory(prefix="frontdesk-bench-", ignore_cleanup_errors=True) as folder:
         Path(folder).chmod(0o755)
         asyncio.run(run(arguments.data, arguments.home or Path(folder), arguments.sets.split(",")))
 

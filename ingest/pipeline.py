@@ -3,7 +3,6 @@
 import asyncio
 import hashlib
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import suppress
 from dataclasses import dataclass, field
 
 from core.domain import Chunk, DocumentVersion, Fingerprint, IndexedChunk, KnowledgeBase, Outcome, Vector
@@ -80,16 +79,19 @@ class Ingestion:
         run = _Run(len(sources), tell)
         waiting = iter(sources)
         async with Sandbox() as sandbox:
+            # While one batch is embedded, the next is read in the child process and the one before is saved.
             reading = asyncio.create_task(self._prepare_some(waiting, known, sandbox, run))
+            saving = asyncio.create_task(asyncio.sleep(0))
             try:
-                # The next documents are read in the child process while these are embedded.
                 while batch := await reading:
                     reading = asyncio.create_task(self._prepare_some(waiting, known, sandbox, run))
-                    await self._index(tenant_id, kb.kb_id, batch, run)
+                    vectors = await self._embed(batch, run)
+                    await saving
+                    saving = asyncio.create_task(self._save(tenant_id, kb.kb_id, batch, vectors, run))
+                await saving
             finally:
                 reading.cancel()
-                with suppress(asyncio.CancelledError):
-                    await reading
+                await asyncio.gather(reading, saving, return_exceptions=True)
         return run.results
 
     async def reembed(self, tenant_id: int, kb: KnowledgeBase, tell: Tell) -> int:
@@ -165,27 +167,30 @@ class Ingestion:
         # Without an embedder nothing is cut off; words are as good a measure as any.
         return self._embedder.count_tokens(text) if self._embedder else len(text.split())
 
-    async def _index(self, tenant_id: int, kb_id: int, batch: Sequence[Prepared], run: "_Run") -> None:
-        """Embed the chunks of BATCH together and save document by document."""
-        texts = [indexed_text(document.version.title, chunk) for document in batch for chunk in document.chunks]
-        vectors = iter(await self._embed(texts, batch[-1].version.source, run))
+    async def _save(
+        self, tenant_id: int, kb_id: int, batch: Sequence[Prepared], vectors: Sequence[Vector | None], run: "_Run"
+    ) -> None:
+        """Save document by document, each with its share of VECTORS."""
         identity = self._embedder.identity if self._embedder else None
+        coming = iter(vectors)
         for document in batch:
             indexed = [
-                IndexedChunk(chunk, count(indexed_text(document.version.title, chunk)), next(vectors))
+                IndexedChunk(chunk, count(indexed_text(document.version.title, chunk)), next(coming))
                 for chunk in document.chunks
             ]
             await self._store.save(tenant_id, kb_id, document.version, indexed, identity)
             version = document.version
             run.end(Result(version.source, version.outcome, version.reason, len(indexed)))
 
-    async def _embed(self, texts: Sequence[str], source: str, run: "_Run") -> list[Vector | None]:
+    async def _embed(self, batch: Sequence[Prepared], run: "_Run") -> list[Vector | None]:
+        """Embed the chunks of BATCH together."""
+        texts = [indexed_text(document.version.title, chunk) for document in batch for chunk in document.chunks]
         if self._embedder is None:
             return [None] * len(texts)
         vectors: list[Vector | None] = []
         for start in range(0, len(texts), _CHUNKS_AT_ONCE):
             vectors += await self._embedder.embed(texts[start : start + _CHUNKS_AT_ONCE])
-            run.embedded(source, len(vectors) / len(texts))
+            run.embedded(batch[-1].version.source, len(vectors) / len(texts))
         return vectors
 
 
