@@ -22,7 +22,7 @@ class Bar:
 
     share_weight: float = 0.3
     phrase_weight: float = 0.1
-    threshold: float = 0.58
+    threshold: float = 0.59
     lexical_threshold: float = 0.8
 
 

@@ -48,16 +48,17 @@ class Extraction:
 
 
 EXTRACTION = Extraction()
+_NOTHING = 1e-9  # a sentence that scores no more is quoted only where none is better
 
 
 def candidates(passages: Sequence[Passage], settings: Extraction = EXTRACTION) -> list[Candidate]:
     """List the sentences worth quoting, each once; their texts are what a caller may embed for choose()."""
-    found = [
-        Candidate(index, position, text)
-        for index, passage in enumerate(passages[: settings.passages])
-        for position, text in enumerate(sentences(passage.text))
-        if not is_heading_line(text)
-    ]
+    found: list[Candidate] = []
+    for index, passage in enumerate(passages[: settings.passages]):
+        texts = sentences(passage.text)
+        for position, (text, after) in enumerate(pairwise([*texts, ""])):
+            if not is_heading_line(text) or (text.endswith(":") and starts_item(after)):
+                found.append(Candidate(index, position, text))
     whole = [candidate for candidate in found if _is_whole(candidate.text)] or found
     return list({candidate.text: candidate for candidate in reversed(whole)}.values())[::-1]
 
@@ -76,7 +77,8 @@ def choose(
     known = candidates(passages, settings)
     scored = list(zip(_scores(question_terms, passages, known, cosines or {}, settings), known, strict=True))
     ranked = sorted(scored, key=lambda pair: -pair[0])[: settings.sentences]
-    chosen = [candidate for score, candidate in ranked if score >= settings.relative * ranked[0][0]]
+    bar = max(settings.relative * ranked[0][0], _NOTHING) if ranked else 0.0
+    chosen = [candidate for score, candidate in ranked if score >= bar] or [candidate for _, candidate in ranked[:1]]
     return _quotes(chosen, passages, settings)
 
 

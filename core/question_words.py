@@ -64,8 +64,12 @@ IRREGULAR = {
     "wives": "wife",
     "lives": "life",
     "criteria": "criterion",
+    "criterias": "criterion",
     "analyses": "analysis",
 }
+
+# Plural and singular, or what looks like them, mean different things.
+UNINFLECTED = frozenset("news customs goods premises accounting evening".split())
 
 # Two questions that hold different members of one pair contradict each other; commas separate the members.
 OPPOSITES = tuple(
@@ -179,7 +183,7 @@ asap
 as soon as (?:possible|you can)
 if (?:possible|you (?:can|could|know|do not mind)|i may ask)
 when you (?:can|have time)
-in (?:more |full |some )?(?:detail|details|short|brief|general|a nutshell|(?:simple|plain|a few) (?:words|terms|english))
+in (?:more |full |some )?(?:detail|details|short|brief|general|(?:simple|plain|a few) (?:words|terms|english))
 step by step
 right now
 at the moment

@@ -28,7 +28,8 @@ would wouldn yes yet you your yours yourself yourselves d s t m eg ie vs etc
 """
 
 _GERMAN = """
-ab aber alle allem allen aller alles als also am an ander andere anderem anderen anderer anderes anders auch auf aus
+ab aber bekomme bekommen bekommt brauche brauchen braucht lange mache macht
+alle allem allen aller alles als also am an ander andere anderem anderen anderer anderes anders auch auf aus
 bei beim bereits bin bis bist bitte da dabei dadurch dafur dagegen daher damit danach dann daran darauf daraus darf
 darin daruber darum das dass davon dazu dein deine deinem deinen deiner dem den denen denn der deren des deshalb
 dessen dich die dies diese dieselbe diesem diesen dieser dieses dir doch dort du durch durfen ein eine einem einen

@@ -134,11 +134,13 @@ def _halves(text: str) -> list[str]:
 def _join_over_pages(units: Iterable[_Unit], limits: SplitLimits) -> Iterator[_Unit]:
     """Put a sentence that a page end cuts in two together again."""
     held: _Unit | None = None
-    for unit in units:
+    lines: dict[int, int] = {}  # what follows a joined sentence goes on in its line
+    for each in units:
+        unit = replace(each, line=lines.get(each.line, each.line))
         if held and _continues(held, unit, limits):
-            held = replace(
-                held, text=f"{held.text} {unit.text}", words=held.words + unit.words, tokens=held.tokens + unit.tokens
-            )
+            lines[unit.line] = held.line
+            text, words = f"{held.text} {unit.text}", held.words + unit.words
+            held = replace(held, text=text, words=words, tokens=held.tokens + unit.tokens)
             continue
         if held:
             yield held
@@ -225,6 +227,9 @@ def _chunk(filling: _Filling) -> Chunk:
 
 
 def _separator(before: _Unit, unit: _Unit) -> str:
+    """Choose white space at which core.sentences finds the same units again."""
     if before.line == unit.line:
         return "\n" if unit.kind is BlockKind.CODE else " "
-    return "\n" if before.kind is unit.kind is not BlockKind.PARAGRAPH or starts_item(unit.text) else "\n\n"
+    if starts_item(unit.text) or before.kind is unit.kind is BlockKind.CODE:
+        return "\n"
+    return "\n\n"

@@ -11,10 +11,16 @@ from urllib.parse import urlsplit, urlunsplit
 
 import asyncpg
 import pytest
+from hypothesis import settings
 
 from adapters.embedded.postgres import Attachment, attach
 from adapters.postgres.database import Database, open_database
 from migrations.run import prepare
+
+# A machine that is busy with something else is no defect; HYPOTHESIS_PROFILE=thorough looks longer.
+settings.register_profile("quick", max_examples=40, deadline=None)
+settings.register_profile("thorough", max_examples=2_000, deadline=None)
+settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "quick"))
 
 SHARED_DATA = Path(__file__).parents[1].parent / "shared" / "data"
 
