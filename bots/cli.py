@@ -9,7 +9,7 @@ import typer
 from typer.exceptions import TyperException
 
 from adapters.console.outbound import answer_text
-from bots import cli_admin, cli_knowledge, cli_sessions, cli_tickets, logs, settings
+from bots import cli_admin, cli_bots, cli_knowledge, cli_sessions, cli_tickets, logs, settings
 from bots.chat import ask_once, talk
 from bots.demo import demonstrate
 from bots.screen import Json, err, run, show, show_json
@@ -24,6 +24,7 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 app.add_typer(cli_knowledge.kb, name="kb")
+app.add_typer(cli_bots.bot, name="bot")
 app.add_typer(cli_sessions.sessions, name="sessions")
 app.add_typer(cli_tickets.tickets, name="tickets")
 app.add_typer(cli_admin.model, name="model")

@@ -8,7 +8,7 @@ import typer
 from adapters.console import outbound
 from bots.screen import Json, run, show, show_either
 from bots.wiring import Frontdesk
-from core.domain import Session, Turn
+from core.domain import Mode, Session, Turn
 
 sessions = typer.Typer(help="List, read, name, clear and delete conversations.", no_args_is_help=True)
 
@@ -68,6 +68,16 @@ def favourite(
     """Mark a conversation as a favourite."""
     _change(session_id, lambda f, s: f.sessions.set_favourite(f.tenant_id, s.session_id, not off))
     show("No longer a favourite." if off else "Marked as a favourite.")
+
+
+@sessions.command()
+def mode(
+    session_id: SessionId,
+    mode: Annotated[Mode, typer.Argument(help="Answer from the documents alone, or also from what the model knows.")],
+) -> None:
+    """Choose what the answers of a conversation may rest on."""
+    _change(session_id, lambda f, s: f.sessions.set_mode(f.tenant_id, s.session_id, mode))
+    show(f"The conversation is {mode.value} from now on.")
 
 
 @sessions.command()

@@ -4,6 +4,7 @@ from array import array
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
+from decimal import Decimal
 from enum import StrEnum
 from typing import TYPE_CHECKING, TypeAlias
 from uuid import UUID
@@ -218,7 +219,7 @@ class Passage:
     heading_path: tuple[str, ...]
     page: int | None
     text: str
-    score: float  # lexical + 2 x cosine, what the order rests on
+    score: float  # what the order rests on: core/ranking.py
     coverage: float  # BM25 over the IDF mass of the question's terms
     cosine: float | None  # None where no vector was compared
 
@@ -244,6 +245,9 @@ class Usage:
     output_tokens: int = 0
 
 
+NO_USAGE = Usage()
+
+
 class Mode(StrEnum):
     """What an answer may rest on."""
 
@@ -263,6 +267,16 @@ class BotConfiguration:
     temperature: float = 0.0
     max_tokens: int = 500  # of an answer
     top_k: int = 8  # passages found for one question
+    version: int = 0  # rises each time it is saved; 0 where it never was
+
+
+@dataclass(frozen=True, slots=True)
+class Assignment:
+    """Which bot answers in a channel, or on the whole of a platform."""
+
+    bot_name: str
+    platform: Platform
+    channel: str = ""  # empty: every channel of the platform that has no bot of its own
 
 
 @dataclass(frozen=True, slots=True)
@@ -316,6 +330,11 @@ class Turn:
     origin: Origin | None = None
     citations: tuple[Citation, ...] = ()
     context: tuple[Passage, ...] = ()  # everything retrieved for it, cited or not
+    usage: Usage = Usage()
+    model: str = ""  # empty where no language model wrote it
+    cost: Decimal | None = None  # in CURRENCY; None where the model's price is not known
+    currency: str = ""  # ISO 4217
+    private: bool = False  # for this session alone: nothing of it may serve another one
 
 
 @dataclass(frozen=True, slots=True)
@@ -330,6 +349,10 @@ class Session:
     turns: int
     created_at: datetime
     updated_at: datetime
+    mode: Mode | None = None  # the author's choice; None: the bot's
+    language: str = ""  # ISO 639-1; empty: not known yet
+    summary: str = ""  # of the turns up to the summarised one
+    summarised_turn_id: int = 0
 
 
 class TicketState(StrEnum):

@@ -1,11 +1,15 @@
 """What core and ingest need from outside: one small Protocol per kind of I/O."""
 
 from collections.abc import Sequence
+from decimal import Decimal
 from typing import Protocol
 from uuid import UUID
 
 from core.domain import (
+    NO_USAGE,
     AnswerRequest,
+    Assignment,
+    BotConfiguration,
     Citation,
     DocumentRecord,
     DocumentVersion,
@@ -14,6 +18,7 @@ from core.domain import (
     Fingerprint,
     IndexedChunk,
     KnowledgeBase,
+    Mode,
     Origin,
     Passage,
     Place,
@@ -23,6 +28,7 @@ from core.domain import (
     Ticket,
     TicketState,
     Turn,
+    Usage,
     Vector,
 )
 
@@ -97,8 +103,17 @@ class SessionStore(Protocol):
     async def set_favourite(self, tenant_id: int, session_id: UUID, favourite: bool) -> None:
         """Mark a session as a favourite or not."""
 
+    async def set_mode(self, tenant_id: int, session_id: UUID, mode: Mode | None) -> None:
+        """Choose what this session's answers may rest on; None leaves it to the bot."""
+
+    async def set_language(self, tenant_id: int, session_id: UUID, language: str) -> None:
+        """Remember the language of a session, as ISO 639-1."""
+
+    async def set_summary(self, tenant_id: int, session_id: UUID, summary: str, turn_id: int) -> None:
+        """Keep a summary of the turns up to TURN_ID; dropped where a newer one is kept or they were cleared."""
+
     async def clear(self, tenant_id: int, session_id: UUID) -> None:
-        """Forget a session's turns; the session stays."""
+        """Forget a session's turns and their summary; the session stays."""
 
     async def delete(self, tenant_id: int, session_id: UUID) -> None:
         """Delete a session with its turns; its tickets stay."""
@@ -119,8 +134,44 @@ class SessionStore(Protocol):
         origin: Origin,
         citations: Sequence[Citation],
         context: Sequence[Passage],
+        usage: Usage = NO_USAGE,
+        model: str = "",
+        cost: Decimal | None = None,
+        currency: str = "",
+        private: bool = False,
     ) -> None:
-        """Save a question and its answer together, with everything retrieved for it."""
+        """Save a question and its answer together, with everything retrieved for it and what it cost."""
+
+
+class BotStore(Protocol):
+    """Keep bot configurations and the channels they answer in."""
+
+    async def bots(self, tenant_id: int) -> list[BotConfiguration]:
+        """List the bots by name."""
+
+    async def bot(self, tenant_id: int, name: str) -> BotConfiguration:
+        """Look one up by name; raises NotFound with the names there are."""
+
+    async def save(self, tenant_id: int, bot: BotConfiguration) -> BotConfiguration:
+        """Create or replace the bot of this name and return it with its new version.
+
+        Raises UsageError where a number is out of its range.
+        """
+
+    async def remove(self, tenant_id: int, name: str) -> None:
+        """Remove the bot NAME; its channels go back to their platform's bot."""
+
+    async def for_place(self, tenant_id: int, place: Place) -> BotConfiguration:
+        """Choose the bot of PLACE: its channel's, else its platform's, else the one named default, else a built-in."""
+
+    async def assignments(self, tenant_id: int) -> list[Assignment]:
+        """List which bot answers where, by platform and channel."""
+
+    async def assign(self, tenant_id: int, platform: Platform, channel: str, name: str) -> None:
+        """Let the bot NAME answer in CHANNEL, in the whole PLATFORM where CHANNEL is empty; raises NotFound."""
+
+    async def unassign(self, tenant_id: int, platform: Platform, channel: str) -> None:
+        """Take the bot of CHANNEL, or of the whole PLATFORM, away again; raises NotFound where there is none."""
 
 
 class TicketStore(Protocol):

@@ -20,7 +20,7 @@ class SplitLimits:
     words: int = 120
     tokens: int = 254  # what MiniLM reads of 256, its two special tokens aside; the title counts
     overlap_words: int = 48  # the last sentence is repeated in the next chunk unless it is longer
-    section_words: int = 40  # a shorter section shares a chunk with the one after it
+    section_words: int = 8  # a shorter section shares a chunk with the one after it
 
 
 @dataclass(frozen=True, slots=True)

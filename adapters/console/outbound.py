@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import asdict, is_dataclass
 from datetime import datetime
+from decimal import Decimal
 from pathlib import Path
 from typing import Any
 from uuid import UUID
@@ -13,11 +14,14 @@ from rich.text import Text
 
 from core.domain import (
     Answer,
+    Assignment,
+    BotConfiguration,
     Citation,
     DocumentRecord,
     EmbedderIdentity,
     KnowledgeBase,
     Outcome,
+    Platform,
     Role,
     Session,
     Ticket,
@@ -119,6 +123,42 @@ def documents(found: Sequence[DocumentRecord]) -> RenderableType:
     return table
 
 
+def where(platform: Platform, channel: str) -> str:
+    """Name where a bot answers."""
+    return f"in {channel} on {platform.value}" if channel else f"on {platform.value}"
+
+
+def _places(bot: BotConfiguration, assignments: Sequence[Assignment]) -> str:
+    places = [where(a.platform, a.channel) for a in assignments if a.bot_name == bot.name]
+    return ", ".join([*places, "wherever no other does"] if bot.name == "default" else places) or "nowhere yet"
+
+
+def bots(found: Sequence[BotConfiguration], assignments: Sequence[Assignment]) -> RenderableType:
+    """Tabulate bots."""
+    if not found:
+        return Text("There is no bot yet, so the settings apply everywhere; `frontdesk bot set NAME` makes one.")
+    table = _table("bot", "mode", "knowledge bases", "models", "answers")
+    for bot in found:
+        table.add_row(
+            bot.name,
+            bot.mode.value,
+            ", ".join(bot.knowledge_bases) or "all",
+            ", ".join(bot.models) or "the usual",
+            _places(bot, assignments),
+        )
+    return table
+
+
+def bot_text(bot: BotConfiguration, assignments: Sequence[Assignment]) -> RenderableType:
+    """Show one bot whole."""
+    lines = [bots([bot], assignments)]
+    numbers = f"temperature {bot.temperature:g} · {bot.max_tokens} tokens an answer · {bot.top_k} passages"
+    lines.append(Text(f"{numbers} · version {bot.version}", style="dim"))
+    if bot.prompt:
+        lines += [Text("Prompt:", style="bold"), Text(bot.prompt)]
+    return Group(*lines)
+
+
 def sessions(found: Sequence[Session]) -> RenderableType:
     """Tabulate sessions."""
     if not found:
@@ -192,4 +232,6 @@ def as_json(value: Any) -> Any:
         return [as_json(item) for item in value]
     if isinstance(value, datetime):
         return value.isoformat()
+    if isinstance(value, Decimal):
+        return float(value)  # twelve digits of money pass through a float unharmed
     return str(value) if isinstance(value, (UUID, Path)) else value

@@ -2,17 +2,19 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
+from decimal import Decimal
 from typing import Any
 from uuid import UUID
 
 import asyncpg
 
 from adapters.postgres.database import Connection, Database
-from core.domain import Citation, Origin, Passage, Place, Platform, Role, Session, Turn
+from core.domain import NO_USAGE, Citation, Mode, Origin, Passage, Place, Platform, Role, Session, Turn, Usage
 from core.errors import NotFound, UsageError
 
 _SESSION = """
 select session_id, platform, channel, thread, author_id, title, favourite, created_at, updated_at,
+    mode, language, summary, summarised_turn_id,
     (select count(*) from turns where turns.session_id = sessions.session_id) as turns
 from sessions
 """
@@ -24,9 +26,32 @@ on conflict (tenant_id, platform, channel, thread) where current do update set u
 returning session_id
 """
 
-_SAVE_TURN = """
-insert into turns (tenant_id, session_id, role, text, question, origin, citations, context)
-values ($1, $2, $3, $4, $5, $6, $7, $8) returning turn_id
+_TURNS = """
+select turn_id, role, text, question, origin, citations, context, created_at,
+    model, input_tokens, output_tokens, cost, currency, private
+from turns
+where session_id = $1 and ($2::bigint is null or turn_id < $2) order by turn_id desc limit $3
+"""
+
+_SAVE_ASKED = """
+insert into turns (tenant_id, session_id, role, text, private) values ($1, $2, 'author', $3, $4)
+"""
+
+_SAVE_ANSWERED = """
+insert into turns (tenant_id, session_id, role, text, question, origin, citations, context,
+    input_tokens, output_tokens, model, cost, currency, private)
+values ($1, $2, 'assistant', $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13)
+"""
+
+# A summary that is written while its turns are cleared must not bring them back: hence the mark moves with them.
+_FORGET_SUMMARY = """
+update sessions set summary = '', summarised_turn_id = greatest(
+    summarised_turn_id, (select max(turn_id) from turns where turns.session_id = $1))
+where session_id = $1
+"""
+
+_SET_SUMMARY = """
+update sessions set summary = $2, summarised_turn_id = $3 where session_id = $1 and summarised_turn_id < $3
 """
 
 _TOUCH = """
@@ -98,10 +123,26 @@ class PostgresSessions:
         """Mark a session as a favourite or not."""
         await self._change(tenant_id, "update sessions set favourite = $2 where session_id = $1", session_id, favourite)
 
-    async def clear(self, tenant_id: int, session_id: UUID) -> None:
-        """Forget a session's turns; the session stays."""
+    async def set_mode(self, tenant_id: int, session_id: UUID, mode: Mode | None) -> None:
+        """Choose what this session's answers may rest on; None leaves it to the bot."""
+        value = mode.value if mode else None
+        await self._change(tenant_id, "update sessions set mode = $2 where session_id = $1", session_id, value)
+
+    async def set_language(self, tenant_id: int, session_id: UUID, language: str) -> None:
+        """Remember the language of a session, as ISO 639-1."""
+        await self._change(tenant_id, "update sessions set language = $2 where session_id = $1", session_id, language)
+
+    async def set_summary(self, tenant_id: int, session_id: UUID, summary: str, turn_id: int) -> None:
+        """Keep a summary of the turns up to TURN_ID; dropped where a newer one is kept or they were cleared."""
         async with self._database.tenant(tenant_id) as connection:
             await _session(connection, session_id)
+            await connection.execute(_SET_SUMMARY, session_id, summary, turn_id)
+
+    async def clear(self, tenant_id: int, session_id: UUID) -> None:
+        """Forget a session's turns and their summary; the session stays."""
+        async with self._database.tenant(tenant_id) as connection:
+            await _session(connection, session_id)
+            await connection.execute(_FORGET_SUMMARY, session_id)
             await connection.execute("delete from turns where session_id = $1", session_id)
 
     async def delete(self, tenant_id: int, session_id: UUID) -> None:
@@ -113,13 +154,7 @@ class PostgresSessions:
     ) -> list[Turn]:
         """List the newest turns in the order they were said; BEFORE a turn id pages backwards."""
         async with self._database.tenant(tenant_id) as connection:
-            rows = await connection.fetch(
-                "select turn_id, role, text, question, origin, citations, context, created_at from turns "
-                "where session_id = $1 and ($2::bigint is null or turn_id < $2) order by turn_id desc limit $3",
-                session_id,
-                before,
-                limit,
-            )
+            rows = await connection.fetch(_TURNS, session_id, before, limit)
         return [_turn(row) for row in reversed(rows)]
 
     async def save_exchange(
@@ -133,20 +168,30 @@ class PostgresSessions:
         origin: Origin,
         citations: Sequence[Citation],
         context: Sequence[Passage],
+        usage: Usage = NO_USAGE,
+        model: str = "",
+        cost: Decimal | None = None,
+        currency: str = "",
+        private: bool = False,
     ) -> None:
-        """Save a question and its answer together, with everything retrieved for it."""
+        """Save a question and its answer together, with everything retrieved for it and what it cost."""
         async with self._database.tenant(tenant_id) as connection:
-            await connection.execute(_SAVE_TURN, tenant_id, session_id, Role.AUTHOR.value, asked, "", None, [], [])
+            await connection.execute(_SAVE_ASKED, tenant_id, session_id, asked, private)
             await connection.execute(
-                _SAVE_TURN,
+                _SAVE_ANSWERED,
                 tenant_id,
                 session_id,
-                Role.ASSISTANT.value,
                 answered,
                 question,
                 origin.value,
                 [asdict(citation) for citation in citations],
                 [asdict(passage) for passage in context],
+                usage.input_tokens,
+                usage.output_tokens,
+                model,
+                cost,
+                currency,
+                private,
             )
             await connection.execute(_TOUCH, session_id, _title(asked))
 
@@ -182,6 +227,10 @@ def _from_row(row: asyncpg.Record) -> Session:
         turns=row["turns"],
         created_at=row["created_at"],
         updated_at=row["updated_at"],
+        mode=Mode(row["mode"]) if row["mode"] else None,
+        language=row["language"],
+        summary=row["summary"],
+        summarised_turn_id=row["summarised_turn_id"],
     )
 
 
@@ -195,6 +244,11 @@ def _turn(row: asyncpg.Record) -> Turn:
         origin=Origin(row["origin"]) if row["origin"] else None,
         citations=tuple(Citation(**citation) for citation in row["citations"]),
         context=tuple(_passage(passage) for passage in row["context"]),
+        usage=Usage(row["input_tokens"], row["output_tokens"]),
+        model=row["model"],
+        cost=row["cost"],
+        currency=row["currency"],
+        private=row["private"],
     )
 
 

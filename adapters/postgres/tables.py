@@ -4,6 +4,7 @@ Every table carries ``tenant_id`` and forced row-level security (migrations/vers
 """
 
 from datetime import datetime
+from decimal import Decimal
 from typing import Any
 from uuid import UUID
 
@@ -12,11 +13,13 @@ from sqlalchemy import (
     BigInteger,
     Column,
     DateTime,
+    Double,
     ForeignKey,
     Identity,
     Index,
     Integer,
     LargeBinary,
+    Numeric,
     SmallInteger,
     Text,
     UniqueConstraint,
@@ -42,6 +45,14 @@ def _now() -> Any:
 
 def _texts() -> Any:
     return Column(ARRAY(Text), nullable=False, server_default=sql("'{}'"))
+
+
+def _text() -> Any:
+    return Column(Text, nullable=False, server_default=sql("''"))
+
+
+def _number(kind: Any = Integer) -> Any:
+    return Column(kind, nullable=False, server_default=sql("0"))
 
 
 def _json() -> Any:
@@ -206,6 +217,10 @@ class SessionRow(SQLModel, table=True):
     current: bool = Field(sa_column_kwargs={"server_default": sql("true")})
     created_at: datetime = Field(sa_column=_now())
     updated_at: datetime = Field(sa_column=_now())
+    mode: str | None = Field(sa_column=Column(Text))
+    language: str = Field(sa_column=_text())
+    summary: str = Field(sa_column=_text())
+    summarised_turn_id: int = Field(sa_column=_number(BigInteger))
 
 
 class TurnRow(SQLModel, table=True):
@@ -223,6 +238,44 @@ class TurnRow(SQLModel, table=True):
     citations: Any = Field(sa_column=_json())
     context: Any = Field(sa_column=_json())
     created_at: datetime = Field(sa_column=_now())
+    model: str = Field(sa_column=_text())
+    input_tokens: int = Field(sa_column=_number())
+    output_tokens: int = Field(sa_column=_number())
+    cost: Decimal | None = Field(sa_column=Column(Numeric(12, 6)))
+    currency: str = Field(sa_column=_text())
+    private: bool = Field(sa_column_kwargs={"server_default": sql("false")})
+
+
+class BotRow(SQLModel, table=True):
+    """How one bot answers."""
+
+    __tablename__ = "bot_configurations"
+    __table_args__ = (UniqueConstraint("tenant_id", "name"),)
+    bot_id: int = Field(sa_column=Column(Integer, Identity(), primary_key=True))
+    tenant_id: int = Field(sa_column=_tenant())
+    name: str = Field(sa_column=Column(Text, nullable=False))
+    prompt: str = Field(sa_column=Column(Text, nullable=False))
+    mode: str = Field(sa_column=Column(Text, nullable=False))
+    knowledge_bases: list[str] = Field(sa_column=_texts())
+    models: list[str] = Field(sa_column=_texts())
+    temperature: float = Field(sa_column=Column(Double, nullable=False))
+    max_tokens: int = Field(sa_column=Column(Integer, nullable=False))
+    top_k: int = Field(sa_column=Column(Integer, nullable=False))
+    version: int = Field(sa_column=Column(BigInteger, nullable=False, server_default=sql("1")))
+    updated_at: datetime = Field(sa_column=_now())
+
+
+class ChannelBotRow(SQLModel, table=True):
+    """Which bot answers in a channel; the empty channel stands for the rest of the platform."""
+
+    __tablename__ = "channel_bots"
+    __table_args__ = (Index("channel_bots_bot", "bot_id"),)
+    tenant_id: int = Field(
+        sa_column=Column(Integer, ForeignKey("tenants.tenant_id", ondelete="CASCADE"), primary_key=True)
+    )
+    platform: str = Field(sa_column=Column(Text, primary_key=True))
+    channel: str = Field(sa_column=Column(Text, primary_key=True))
+    bot_id: int = Field(sa_column=_cascade("bot_configurations.bot_id"))
 
 
 class TicketRow(SQLModel, table=True):

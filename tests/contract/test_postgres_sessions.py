@@ -1,12 +1,13 @@
 """Sessions, turns and tickets as people use them."""
 
+from decimal import Decimal
 from uuid import uuid4
 
 import pytest
 
 from adapters.postgres.sessions import PostgresSessions
 from adapters.postgres.tickets import PostgresTickets
-from core.domain import Citation, Origin, Passage, Place, Platform, Role, TicketState
+from core.domain import Citation, Mode, Origin, Passage, Place, Platform, Role, TicketState, Usage
 from core.errors import NotFound, UsageError
 
 HERE = Place(Platform.CONSOLE, "terminal", "one")
@@ -24,7 +25,7 @@ def tickets(database):
     return PostgresTickets(database)
 
 
-async def say(sessions, session, asked="How much is lunch?", answered="20 [1]"):
+async def say(sessions, session, asked="How much is lunch?", answered="20 [1]", **more):
     await sessions.save_exchange(
         1,
         session.session_id,
@@ -34,6 +35,7 @@ async def say(sessions, session, asked="How much is lunch?", answered="20 [1]"):
         origin=Origin.DOCUMENTS,
         citations=[CITATION],
         context=[PASSAGE],
+        **more,
     )
 
 
@@ -107,10 +109,60 @@ async def test_what_is_not_there_cannot_be_changed(sessions):
         sessions.rename(1, uuid4(), "x"),
         sessions.set_favourite(1, uuid4(), True),
         sessions.clear(1, uuid4()),
+        sessions.set_mode(1, uuid4(), Mode.OPEN),
+        sessions.set_language(1, uuid4(), "de"),
+        sessions.set_summary(1, uuid4(), "Lunch.", 1),
         sessions.delete(1, uuid4()),
     ):
         with pytest.raises(NotFound):
             await change
+
+
+async def test_what_an_answer_cost_comes_back_with_it(sessions):
+    session = await sessions.open(1, HERE, "anna")
+    cost = Decimal("0.000123")
+    await say(sessions, session, usage=Usage(900, 80), model="large", cost=cost, currency="EUR", private=True)
+    await say(sessions, session)
+    asked, answered, _, free = await sessions.turns(1, session.session_id)
+    assert (answered.usage, answered.model, answered.private) == (Usage(900, 80), "large", True)
+    assert (answered.cost, answered.currency) == (cost, "EUR")
+    assert (asked.usage, asked.model, asked.cost, asked.private) == (Usage(), "", None, True)
+    assert (free.usage, free.model, free.cost, free.currency, free.private) == (Usage(), "", None, "", False)
+
+
+async def test_a_session_remembers_its_mode_its_language_and_its_summary(sessions):
+    session = await sessions.open(1, HERE, "anna")
+    assert (session.mode, session.language, session.summary) == (None, "", "")
+    await sessions.set_mode(1, session.session_id, Mode.OPEN)
+    await sessions.set_language(1, session.session_id, "de")
+    await sessions.set_summary(1, session.session_id, "Lunch is 20.", 7)
+    kept = await sessions.open(1, HERE, "anna")
+    assert (kept.mode, kept.language) == (Mode.OPEN, "de")
+    assert (kept.summary, kept.summarised_turn_id) == ("Lunch is 20.", 7)
+    await sessions.set_mode(1, session.session_id, None)
+    assert (await sessions.session(1, session.session_id)).mode is None
+
+
+async def test_an_older_summary_does_not_replace_a_newer_one(sessions):
+    session = await sessions.open(1, HERE, "anna")
+    for summary, turn_id in (("to the ninth", 9), ("to the fifth", 5)):
+        await sessions.set_summary(1, session.session_id, summary, turn_id)
+    kept = await sessions.session(1, session.session_id)
+    assert (kept.summary, kept.summarised_turn_id) == ("to the ninth", 9)
+
+
+async def test_clearing_forgets_the_summary_also_one_that_comes_too_late(sessions):
+    session = await sessions.open(1, HERE, "anna")
+    await say(sessions, session)
+    said = await sessions.turns(1, session.session_id)
+    await sessions.set_summary(1, session.session_id, "Lunch.", said[0].turn_id)
+    await sessions.clear(1, session.session_id)
+    await sessions.set_summary(1, session.session_id, "Lunch is 20.", said[1].turn_id)
+    assert (await sessions.session(1, session.session_id)).summary == ""
+    await say(sessions, session)
+    newest = (await sessions.turns(1, session.session_id))[-1]
+    await sessions.set_summary(1, session.session_id, "Lunch again.", newest.turn_id)
+    assert (await sessions.session(1, session.session_id)).summary == "Lunch again."
 
 
 async def test_tickets_count_up_and_the_same_open_question_keeps_its_ticket(sessions, tickets):

@@ -172,7 +172,7 @@ def test_a_file_that_is_gone_is_forgotten_when_asked(frontdesk, folder):
         (["ask", "Hello?", "--session", "ffffffff"], "no session ffffffff"),
         (["kb", "show", "nowhere"], "no knowledge base 'nowhere'"),
         (["tickets", "show", "999"], "no ticket 999"),
-        (["tickets", "show", "one"], "one"),
+        (["tickets", "show", "one"], "valid integer"),
         (["nonsense"], "nonsense"),
         (["migrate"], "DATABASE_URL is not set"),
     ],
