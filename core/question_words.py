@@ -19,7 +19,7 @@ MODALS = {
     "will": "will",
     "would": "will",
 }
-FREE_MODALS = frozenset({"can", "may", "will"})  # "how can I" asks what "how do I" asks
+FREE_MODALS = frozenset({"can", "may"})  # "how can I" asks what "how do I" asks
 SUBJECTS = frozenset("i we you one to".split())  # after "how": "how do I", "how to"
 
 # Dropped wherever they stand, before phrases are matched.

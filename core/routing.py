@@ -10,6 +10,8 @@ from functools import cache
 from importlib import resources
 from typing import TypeAlias
 
+from core import wording
+
 LANGUAGES = ("en", "de", "fr", "es")
 MAX_CHARACTERS = 120
 MAX_WORDS = 16
@@ -179,93 +181,27 @@ def find_first_words(phrase: Phrase) -> set[str]:
 
 def reply(kind: SmallTalkKind, language: str) -> str:
     """Give the fixed sentence for KIND in LANGUAGE, in English where there is none in LANGUAGE."""
-    return REPLIES.get(language, REPLIES["en"])[kind]
+    return wording.say(REPLIES[kind], language)
 
 
 REPLIES = {
-    "en": {
-        SmallTalkKind.GREETING: "Hello! What would you like to know? I look for answers in our documents.",
-        SmallTalkKind.ACKNOWLEDGEMENT: "All right. Just ask when something else comes up.",
-        SmallTalkKind.PRAISE: "Thank you, I am glad that helped. Ask me anything else you need to know.",
-        SmallTalkKind.THANKS: "You are welcome! Ask again whenever something comes up.",
-        SmallTalkKind.GOODBYE: "Goodbye! I am here whenever the next question comes up.",
-        SmallTalkKind.COMPLAINT: (
-            "I am sorry that this did not help. Please ask again in other words, or tell me that you would like"
-            " a person to take over."
-        ),
-        SmallTalkKind.HOW_ARE_YOU: "All is well here, thank you for asking. What can I look up for you?",
-        SmallTalkKind.WHAT_CAN_YOU_DO: (
-            "I answer questions from our documents and show where each answer comes from. Ask in whole sentences,"
-            " for example: “How do I claim travel expenses?” When the documents have no answer, I can pass your"
-            " question to a person."
-        ),
-        SmallTalkKind.WHO_ARE_YOU: (
-            "I am Frontdesk, a program and not a person. I answer questions from our documents and name my sources,"
-            " and I can pass a question to a person. What would you like to know?"
-        ),
-    },
-    "de": {
-        SmallTalkKind.GREETING: "Hallo! Worum geht es? Ich suche die Antwort in unseren Dokumenten.",
-        SmallTalkKind.ACKNOWLEDGEMENT: "Alles klar. Bei der nächsten Frage bin ich gern wieder da.",
-        SmallTalkKind.PRAISE: "Danke, das freut mich! Weitere Fragen beantworte ich gern.",
-        SmallTalkKind.THANKS: "Gern geschehen! Bei weiteren Fragen einfach wieder schreiben.",
-        SmallTalkKind.GOODBYE: "Auf Wiedersehen! Bei der nächsten Frage bin ich wieder da.",
-        SmallTalkKind.COMPLAINT: (
-            "Es tut mir leid, dass das nicht geholfen hat. Bitte die Frage noch einmal anders formulieren oder"
-            " schreiben, dass ein Mensch übernehmen soll."
-        ),
-        SmallTalkKind.HOW_ARE_YOU: "Danke der Nachfrage, hier läuft alles. Was darf ich nachschlagen?",
-        SmallTalkKind.WHAT_CAN_YOU_DO: (
-            "Ich beantworte Fragen aus unseren Dokumenten und zeige, woher die Antwort stammt. Am besten einen"
-            " ganzen Satz schreiben, zum Beispiel: „Wie rechne ich Reisekosten ab?“ Steht die Antwort in keinem"
-            " Dokument, kann ich die Frage an einen Menschen weitergeben."
-        ),
-        SmallTalkKind.WHO_ARE_YOU: (
-            "Ich bin Frontdesk, ein Programm und kein Mensch. Ich beantworte Fragen aus unseren Dokumenten, nenne"
-            " meine Quellen und gebe Fragen bei Bedarf an einen Menschen weiter. Worum geht es?"
-        ),
-    },
-    "fr": {
-        SmallTalkKind.GREETING: "Bonjour ! Que souhaitez-vous savoir ? Je cherche la réponse dans nos documents.",
-        SmallTalkKind.ACKNOWLEDGEMENT: "Très bien. Je reste à votre disposition pour toute autre question.",
-        SmallTalkKind.PRAISE: "Merci, cela fait plaisir à lire ! Avez-vous une autre question ?",
-        SmallTalkKind.THANKS: "Avec plaisir ! Écrivez-moi dès que vous avez une autre question.",
-        SmallTalkKind.GOODBYE: "Au revoir ! Je serai là pour votre prochaine question.",
-        SmallTalkKind.COMPLAINT: (
-            "Toutes mes excuses, cela ne vous a pas aidé. Reformulez votre question, ou dites-moi que vous souhaitez"
-            " l’aide d’une personne."
-        ),
-        SmallTalkKind.HOW_ARE_YOU: "Tout va bien, merci de demander. Que puis-je chercher pour vous ?",
-        SmallTalkKind.WHAT_CAN_YOU_DO: (
-            "Je réponds aux questions à partir de nos documents et j’indique d’où vient chaque réponse. Écrivez"
-            " une phrase entière, par exemple : « Comment me faire rembourser mes frais de déplacement ? » Si nos"
-            " documents n’ont pas la réponse, je peux transmettre votre question à une personne."
-        ),
-        SmallTalkKind.WHO_ARE_YOU: (
-            "Je suis Frontdesk, un programme et non une personne. Je réponds à partir de nos documents en citant"
-            " mes sources, et je peux transmettre une question à une personne. Que souhaitez-vous savoir ?"
-        ),
-    },
-    "es": {
-        SmallTalkKind.GREETING: "¡Hola! ¿Qué quieres saber? Busco la respuesta en nuestros documentos.",
-        SmallTalkKind.ACKNOWLEDGEMENT: "De acuerdo. Aquí estaré para cualquier otra pregunta.",
-        SmallTalkKind.PRAISE: "¡Gracias, me alegra haber ayudado! Pregúntame lo que necesites.",
-        SmallTalkKind.THANKS: "¡De nada! Escríbeme cuando tengas otra pregunta.",
-        SmallTalkKind.GOODBYE: "¡Hasta luego! Aquí estaré para la próxima pregunta.",
-        SmallTalkKind.COMPLAINT: (
-            "Siento que no te haya servido. Prueba a preguntarlo con otras palabras o dime que quieres que te"
-            " atienda una persona."
-        ),
-        SmallTalkKind.HOW_ARE_YOU: "Todo bien, gracias por preguntar. ¿Qué te busco?",
-        SmallTalkKind.WHAT_CAN_YOU_DO: (
-            "Respondo preguntas a partir de nuestros documentos e indico de dónde sale cada respuesta. Escribe una"
-            " frase completa, por ejemplo: «¿Cómo pido el reembolso de los gastos de viaje?» Si los documentos no"
-            " tienen la respuesta, puedo pasar tu pregunta a una persona."
-        ),
-        SmallTalkKind.WHO_ARE_YOU: (
-            "Soy Frontdesk, un programa y no una persona. Respondo a partir de nuestros documentos, cito mis"
-            " fuentes y puedo pasar una pregunta a una persona. ¿Qué quieres saber?"
-        ),
-    },
+    SmallTalkKind.GREETING: "Hello! What would you like to know? I look for answers in our documents.",
+    SmallTalkKind.ACKNOWLEDGEMENT: "All right. Just ask when something else comes up.",
+    SmallTalkKind.PRAISE: "Thank you, I am glad that helped. Ask me anything else you need to know.",
+    SmallTalkKind.THANKS: "You are welcome! Ask again whenever something comes up.",
+    SmallTalkKind.GOODBYE: "Goodbye! I am here whenever the next question comes up.",
+    SmallTalkKind.COMPLAINT: (
+        "I am sorry that this did not help. Please ask again in other words, or tell me that you would like"
+        " a person to take over."
+    ),
+    SmallTalkKind.HOW_ARE_YOU: "All is well here, thank you for asking. What can I look up for you?",
+    SmallTalkKind.WHAT_CAN_YOU_DO: (
+        "I answer questions from our documents and show where each answer comes from. Ask in whole sentences,"
+        " for example: “How do I claim travel expenses?” When the documents have no answer, I can pass your"
+        " question to a person."
+    ),
+    SmallTalkKind.WHO_ARE_YOU: (
+        "I am Frontdesk, a program and not a person. I answer questions from our documents and name my sources,"
+        " and I can pass a question to a person. What would you like to know?"
+    ),
 }
-"""Replies by language and kind. A gettext catalogue can take over: the English sentence is the message."""

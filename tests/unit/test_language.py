@@ -1,0 +1,153 @@
+"""The language of a message is guessed where something speaks for one, and kept where nothing does."""
+
+import json
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from core.language import detect, follow, name_of
+
+DATA = Path(__file__).parents[3] / "shared" / "data"
+
+SENTENCES = [
+    ("How many days of leave do I have?", "en"),
+    ("i cant log in to the vpn", "en"),
+    ("Where is the Zürich office?", "en"),
+    ("What does the El Niño clause in our contract say?", "en"),
+    ("How do I write спасибо in an e-mail to a customer?", "en"),
+    ("Wie viele Urlaubstage habe ich?", "de"),
+    ("wo kann ich parken", "de"),
+    ("Ist das Homeoffice während der Probezeit erlaubt?", "de"),
+    ("Mein Laptop startet nicht", "de"),
+    ("Was heisst das für mich", "de"),
+    ("Combien de jours de congé ai-je ?", "fr"),
+    ("Où se trouve l’imprimante ?", "fr"),
+    ("qu'est-ce que je dois faire", "fr"),
+    ("Mon ordinateur ne démarre plus", "fr"),
+    ("¿Cuántos días de vacaciones tengo?", "es"),
+    ("donde puedo aparcar el coche", "es"),
+    ("No puedo entrar en mi cuenta", "es"),
+    ("Quanti giorni di ferie ho?", "it"),
+    ("Dov'è la stampante?", "it"),
+    ("non riesco ad accedere alla mia casella", "it"),
+    ("Quantos dias de férias eu tenho?", "pt"),
+    ("onde posso estacionar o meu carro", "pt"),
+    ("Não consigo entrar na minha conta", "pt"),
+    ("Hoeveel vakantiedagen heb ik?", "nl"),
+    ("waar kan ik mijn auto parkeren", "nl"),
+    ("Mijn laptop start niet op", "nl"),
+    ("Hvor mange feriedage har jeg, og hvad skal jeg gøre?", "da"),
+    ("Hva skal jeg gjøre når jeg blir syk?", "nb"),
+    ("Hur många semesterdagar har jag och vad gäller?", "sv"),
+    ("Kuinka monta lomapäivää minulla on, ja mistä se näkyy?", "fi"),
+    ("Ile dni urlopu mam i gdzie mogę to sprawdzić?", "pl"),
+    ("Kolik dní dovolené mám a kde je to napsané?", "cs"),
+    ("Bu yıl kaç gün iznim var?", "tr"),
+    ("Bagaimana saya bisa mengajukan cuti?", "id"),
+    ("Câte zile de concediu am și unde pot vedea?", "ro"),
+    ("Hány nap szabadságom van és hol látom?", "hu"),
+    ("Kiek atostogų dienų aš turiu ir kur jos yra?", "lt"),
+    ("Koliko dana odmora imam i gdje mogu vidjeti?", "hr"),
+    ("Tôi có bao nhiêu ngày nghỉ?", "vi"),
+    ("Сколько дней отпуска мне положено?", "ru"),
+    ("Скільки днів відпустки я маю?", "uk"),
+    ("Колко дни отпуск имам според договора ъ?", "bg"),
+    ("Колико дана одмора имам и где то пише? Ђорђе", "sr"),
+    ("Менің қанша демалыс күнім бар?", "kk"),
+    ("Πόσες ημέρες άδειας έχω;", "el"),
+    ("كم يوم إجازة لدي؟", "ar"),
+    ("چند روز مرخصی دارم؟", "fa"),
+    ("میرے پاس کتنی چھٹیاں ہیں؟", "ur"),
+    ("כמה ימי חופשה יש לי?", "he"),
+    ("मेरी कितनी छुट्टियाँ हैं?", "hi"),
+    ("ฉันมีวันลากี่วัน", "th"),
+    ("我有多少天年假？", "zh"),
+    ("VPN 连不上怎么办", "zh"),
+    ("有給休暇は何日ありますか", "ja"),
+    ("휴가가 며칠 있나요?", "ko"),
+    ("Քանի՞ օր արձակուրդ ունեմ", "hy"),
+    ("რამდენი დღე შვებულება მაქვს", "ka"),
+]
+
+UNDECIDED = [
+    "",
+    " \n",
+    "ok",
+    "VPN",
+    "hotel?",
+    "42",
+    "👍",
+    "...",
+    "no",
+    "HTTP 404",
+    "Berlin",
+]
+
+
+@pytest.mark.parametrize(("text", "language"), SENTENCES)
+@pytest.mark.parametrize("default", ["en", "de", "xx"])
+def test_a_sentence_shows_its_language_whatever_was_spoken_before(text: str, language: str, default: str) -> None:
+    assert detect(text, default=default) == language
+
+
+@pytest.mark.parametrize("text", UNDECIDED)
+@pytest.mark.parametrize("default", ["en", "de", "ja"])
+def test_where_nothing_speaks_for_a_language_the_last_one_stands(text: str, default: str) -> None:
+    assert detect(text, default=default) == default
+
+
+def test_an_author_who_changes_the_language_is_followed() -> None:
+    german = ["Wie viele Urlaubstage habe ich?", "ok", "VPN?"]
+    assert follow(german) == "de"
+    assert follow([*german, "and how do I apply for leave?"]) == "en"
+    assert follow([], default="fr") == "fr"
+
+
+def test_every_language_has_a_name_for_a_model() -> None:
+    assert [name_of(code) for code in ("de", "zh", "nb")] == ["German", "Chinese", "Norwegian"]
+    assert all(name_of(language).istitle() for _, language in SENTENCES)
+    assert name_of("xx") == "xx"
+
+
+@given(st.text(max_size=2_000), st.sampled_from(["en", "de", "xx"]))
+def test_any_text_has_a_language_with_a_name_or_the_default(text: str, default: str) -> None:
+    found = detect(text, default=default)
+    assert found == default or name_of(found) != found
+
+
+@given(st.text(max_size=700))
+def test_only_the_beginning_of_a_text_is_read(text: str) -> None:
+    start = "Wie viele Urlaubstage habe ich? " * 20
+    assert detect(start + text) == detect(start) == "de"
+
+
+def read_texts(name: str) -> list[str]:
+    rows = map(json.loads, (DATA / name).read_text("utf-8").splitlines())
+    return [row.get("question") or row["text"] for row in rows]
+
+
+@pytest.mark.skipif(not DATA.is_dir(), reason="the shared data sets are not beside this checkout")
+@pytest.mark.parametrize(
+    ("name", "language", "at_least"),
+    [
+        ("northwind_hr/qa.jsonl", "en", 0.99),
+        ("clinc150/dev.jsonl", "en", 0.99),
+        ("banking77/train.jsonl", "en", 0.99),
+        ("smalltalk/en.jsonl", "en", 0.99),
+        ("smalltalk/de.jsonl", "de", 0.9),
+        ("smalltalk/fr.jsonl", "fr", 0.85),
+        ("smalltalk/es.jsonl", "es", 0.8),
+        ("xsid/en.valid.jsonl", "en", 0.99),
+        ("xsid/de.valid.jsonl", "de", 0.87),
+        ("xsid/it.valid.jsonl", "it", 0.8),
+        ("xsid/nl.valid.jsonl", "nl", 0.88),
+        ("xsid/ar.valid.jsonl", "ar", 0.9),
+        ("xsid/zh.valid.jsonl", "zh", 0.9),
+        ("xsid/ja.valid.jsonl", "ja", 0.99),
+    ],
+)
+def test_messages_of_other_people_are_told_apart(name: str, language: str, at_least: float) -> None:
+    texts = read_texts(name)
+    assert sum(detect(text) == language for text in texts) >= at_least * len(texts)
