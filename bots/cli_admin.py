@@ -10,6 +10,7 @@ from rich.console import RenderableType
 from rich.table import Table
 
 from adapters.embedded import weights
+from adapters.redis.link import open_link
 from bots import settings as settings_file
 from bots.screen import Json, say, show, show_either
 from bots.settings import Settings
@@ -62,8 +63,8 @@ async def _parts(settings: Settings) -> list[Part]:
     return [
         await _database(settings),
         await _embedder(settings),
-        Part("model", "none: answers quote the documents", "a language model comes with a later version"),
-        Part("cache", "none", "a cache comes with a later version"),
+        _model(settings),
+        await _cache(settings),
         Part("home", str(settings.frontdesk_home)),
         Part("tickets", settings.tickets.value),
     ]
@@ -78,6 +79,23 @@ async def _database(settings: Settings) -> Part:
             return Part("database", f"{kind} {await database.version()} at {database.place}", missing)
     except FrontdeskError as error:
         return Part("database", "not working", str(error), ok=False)
+
+
+def _model(settings: Settings) -> Part:
+    if not settings.models:
+        return Part("model", "none: answers quote the documents", "MODELS and OPENAI_API_KEY (docs/howto/models.md)")
+    place = settings.openai_base_url or "the OpenAI API"
+    missing = "" if settings.openai_api_key or settings.openai_base_url else "OPENAI_API_KEY"
+    return Part("model", f"{', '.join(settings.models)} ({place})", missing, ok=not missing)
+
+
+async def _cache(settings: Settings) -> Part:
+    if settings.redis_url is None:
+        return Part("cache", "in this process", "REDIS_URL: a cache that all processes share")
+    async with open_link(settings.redis_url.get_secret_value()) as link:
+        up = await link.call(lambda client: client.ping())
+    used = "Redis" if up else "Redis does not answer: every question is answered anew"
+    return Part("cache", used, "" if up else "start the server that REDIS_URL names", ok=bool(up))
 
 
 async def _embedder(settings: Settings) -> Part:

@@ -8,7 +8,6 @@ from typing import Annotated, Any, TypeVar
 import typer
 
 from adapters.console import outbound
-from adapters.postgres.bots import PostgresBots
 from bots.screen import Json, run, show, show_either
 from bots.wiring import Frontdesk
 from core.domain import Assignment, BotConfiguration, Mode, Platform
@@ -29,7 +28,7 @@ Channel = Annotated[
 
 
 def _with_bots(work: Callable[[BotStore, int], Awaitable[T]]) -> T:
-    return run(lambda frontdesk: work(PostgresBots(frontdesk.database), frontdesk.tenant_id))
+    return run(lambda frontdesk: work(frontdesk.bots, frontdesk.tenant_id))
 
 
 def _described(found: BotConfiguration, assignments: list[Assignment]) -> dict[str, Any]:
@@ -100,7 +99,7 @@ def set_(
 
 
 async def _save(frontdesk: Frontdesk, name: str, changes: dict[str, Any]) -> tuple[BotConfiguration, list[Assignment]]:
-    bots = PostgresBots(frontdesk.database)
+    bots = frontdesk.bots
     for kb_name in changes.get("knowledge_bases", ()):
         await frontdesk.knowledge.knowledge_base(frontdesk.tenant_id, kb_name)  # an unknown name is an error
     try:

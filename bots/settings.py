@@ -10,6 +10,7 @@ from platformdirs import site_data_path, user_data_path
 from pydantic import Field, SecretStr, ValidationError, field_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
+from core.domain import Mode
 from core.errors import UsageError
 from core.escalation import TicketPolicy
 
@@ -43,10 +44,33 @@ class Settings(BaseSettings):
         "Unset: the user's data folder, /var/lib/frontdesk for root.",
     )
     tenant_id: int = Field(1, ge=1, description="The tenant the command line works for.")
-    openai_api_key: SecretStr | None = Field(None, description="Key of the OpenAI-compatible server that embeds.")
+    openai_api_key: SecretStr | None = Field(None, description="Key of the OpenAI-compatible server.")
     openai_base_url: str | None = Field(
         None, description="Address of that server, such as http://localhost:11434/v1. Unset: OpenAI's own."
     )
+    models: Annotated[tuple[str, ...], NoDecode] = Field(
+        (),
+        description="Language models of that server, tried in order, separated by commas; NAME@ADDRESS for one of "
+        "another server. Unset: answers quote the documents.",
+    )
+    model_keys: Annotated[dict[str, str], NoDecode] = Field(
+        {}, description="Keys of other servers: HOST=KEY, separated by commas.", repr=False
+    )
+    model_deadline_s: float = Field(30.0, ge=1, le=300, description="Seconds for one answer, retries included.")
+    model_stall_s: float = Field(
+        15.0, ge=1, le=300, description="Seconds without a byte after which a try is given up."
+    )
+    model_prices: str = Field(
+        "", description="Prices per million tokens: NAME=INPUT/OUTPUT, separated by commas. Unset: tokens only."
+    )
+    currency: str = Field("USD", description="The currency of those prices.")
+    mode: Mode = Field(Mode.GROUNDED, description="What answers rest on where no bot says so: grounded or open.")
+    max_tokens: int = Field(500, ge=50, le=4_000, description="Longest answer of a model where no bot says so.")
+    history_tokens: int = Field(1_500, ge=0, le=100_000, description="How much of a conversation goes to a model.")
+    redis_url: SecretStr | None = Field(
+        None, description="Redis for the caches, such as redis://localhost:6379/0. Unset: in the process."
+    )
+    cache_ttl_s: int = Field(3_600, ge=0, le=604_800, description="Seconds an answer is served again; 0 for never.")
     embedding_model: str | None = Field(
         None, description="Embedding model on that server. Unset: the embedded all-MiniLM-L6-v2."
     )
@@ -67,7 +91,12 @@ class Settings(BaseSettings):
     )
     log_level: Literal["debug", "info", "warning", "error"] = Field("warning", description="What is logged to stderr.")
 
-    @field_validator("fetch_allow_hosts", "fetch_allow_networks", mode="before")
+    @field_validator("model_keys", mode="before")
+    @classmethod
+    def _pairs(cls, value: Any) -> Any:
+        return dict(part.strip().partition("=")[::2] for part in value.split(",")) if isinstance(value, str) else value
+
+    @field_validator("fetch_allow_hosts", "fetch_allow_networks", "models", mode="before")
     @classmethod
     def _split(cls, value: Any) -> Any:
         return [part.strip() for part in value.split(",") if part.strip()] if isinstance(value, str) else value

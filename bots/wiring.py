@@ -8,20 +8,28 @@ from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import urlsplit, urlunsplit
 
+from adapters.embedded.cache import InProcessCache
 from adapters.embedded.extractive import ExtractiveAnswerer
 from adapters.embedded.minilm import MiniLM
 from adapters.embedded.postgres import attach
 from adapters.embedded.weights import find
 from adapters.openai.embedder import OpenAIEmbedder
+from adapters.postgres.bots import PostgresBots
 from adapters.postgres.database import Database, open_database
 from adapters.postgres.knowledge import PostgresKnowledge
 from adapters.postgres.search import PostgresSearch
 from adapters.postgres.sessions import PostgresSessions
 from adapters.postgres.tickets import PostgresTickets
+from adapters.redis.cache import open_cache as open_redis_cache
+from bots.models import Answerers, open_models
 from bots.settings import Settings
+from core.cache import AnswerCache
+from core.cost import parse_prices
+from core.domain import BotConfiguration
 from core.engine import Engine, Policy
 from core.errors import StoreUnavailable
-from core.ports import Embedder, KnowledgeStore, SessionStore, TicketStore
+from core.ports import BotStore, Embedder, KnowledgeStore, SessionStore, TicketStore
+from core.verify import ModelVerifier
 from ingest.fetch import AllowedTargets, FetchLimits
 from ingest.pipeline import Ingestion, Limits
 from migrations import HEAD
@@ -40,6 +48,7 @@ class Frontdesk:
     engine: Engine
     sessions: SessionStore
     tickets: TicketStore
+    bots: BotStore
     knowledge: KnowledgeStore
     ingestion: Ingestion
     embedder: Embedder | None
@@ -53,31 +62,62 @@ async def open_frontdesk(settings: Settings, say: Say) -> AsyncIterator[Frontdes
     async with AsyncExitStack() as stack:
         database = await stack.enter_async_context(open_store(settings, say))
         embedder = await stack.enter_async_context(open_embedder(settings))
+        models = await stack.enter_async_context(open_models(settings))
+        cache = await stack.enter_async_context(open_cache(settings))
         sessions, tickets = PostgresSessions(database), PostgresTickets(database)
-        knowledge = PostgresKnowledge(database)
+        knowledge, bots = PostgresKnowledge(database), PostgresBots(database, default_bot(settings))
+        model = await models.chain(())
         engine = Engine(
             sessions=sessions,
             tickets=tickets,
+            bots=bots,
             retriever=PostgresSearch(database),
-            answerer=ExtractiveAnswerer(embedder),
+            answerers=Answerers(models, ExtractiveAnswerer(embedder), settings.model_deadline_s),
             embedder=embedder,
-            policy=Policy(
-                tickets=settings.tickets,
-                longest_question=settings.max_question_characters,
-                passages=settings.top_k,
-            ),
+            cache=cache,
+            model=model,
+            verifier=ModelVerifier(model) if model else None,
+            prices=parse_prices(settings.model_prices, settings.currency),
+            policy=policy(settings),
         )
         yield Frontdesk(
             tenant_id=settings.tenant_id,
             engine=engine,
             sessions=sessions,
             tickets=tickets,
+            bots=bots,
             knowledge=knowledge,
             ingestion=Ingestion(knowledge, embedder, document_limits(settings)),
             embedder=embedder,
             database=database,
             embedded=settings.database_url is None,
         )
+
+
+def default_bot(settings: Settings) -> BotConfiguration:
+    """Make the bot that answers where no other was made."""
+    return BotConfiguration(mode=settings.mode, max_tokens=settings.max_tokens, top_k=settings.top_k)
+
+
+def policy(settings: Settings) -> Policy:
+    """Say what the operator decided about answering."""
+    return Policy(
+        tickets=settings.tickets,
+        longest_question=settings.max_question_characters,
+        history_tokens=settings.history_tokens,
+        cache_ttl_s=settings.cache_ttl_s,
+        currency=settings.currency,
+    )
+
+
+@asynccontextmanager
+async def open_cache(settings: Settings) -> AsyncIterator[AnswerCache]:
+    """Open the cache of SETTINGS: Redis, or this process."""
+    if settings.redis_url is None:
+        yield InProcessCache()
+        return
+    async with open_redis_cache(settings.redis_url.get_secret_value()) as cache:
+        yield cache
 
 
 def document_limits(settings: Settings) -> Limits:

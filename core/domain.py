@@ -73,6 +73,7 @@ class Origin(StrEnum):
 
     SMALL_TALK = "small talk"
     DOCUMENTS = "documents"
+    OPEN_CHAT = "open chat"
     NOTHING_FOUND = "nothing found"
     PERSON = "person"
 
@@ -301,6 +302,7 @@ class Draft:
     usage: Usage = Usage()
     model: str = ""  # empty where no language model wrote it
     notice: str = ""  # a plain word on how it was made, where the reader should know
+    failed: bool = False  # whether a model should have written it and did not
 
 
 @dataclass(frozen=True, slots=True)
@@ -314,6 +316,9 @@ class Answer:
     resolved: bool = True
     ticket_number: int | None = None
     notice: str = ""  # a plain word on how it was made, e.g. that no model is configured
+    cached: str = ""  # exact, similar or shared, where it was made for somebody who asked before
+    model: str = ""  # empty where no language model wrote it
+    usage: Usage = NO_USAGE
     seconds: float = 0.0
     steps: Mapping[str, float] = field(default_factory=dict)  # seconds by step
 

@@ -1,20 +1,39 @@
 """One message in, one answer out: the file to read first."""
 
-import time
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
-from dataclasses import dataclass, field, replace
+import hashlib
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass, replace
 
 from core import wording
 from core.answerable import answerable
+from core.asked import Asked, Clock, Found, Result, intersect, touches
+from core.cache import AnswerCache, CachedAnswer, CacheScope, exact_key, find_same
 from core.citations import CitingReply, cite
-from core.domain import Answer, AnswerRequest, Citation, Message, Origin, Passage, Query, Session, Turn, Vector
+from core.cost import Price
+from core.domain import (
+    Answer,
+    AnswerRequest,
+    BotConfiguration,
+    Draft,
+    Message,
+    Mode,
+    Origin,
+    Query,
+    Session,
+    Vector,
+)
 from core.errors import ModelUnavailable, TooLarge, UsageError
 from core.escalation import TicketPolicy, wants_person
-from core.history import last_question, stand_alone, transcript
-from core.ports import Answerer, Embedder, Reply, Retriever, SessionStore, TicketStore
+from core.history import last_question, transcript
+from core.language import detect
+from core.memory import recall, summarise
+from core.models import LanguageModel
+from core.ports import Answerer, BotStore, Embedder, Reply, Retriever, SessionStore, TicketStore
+from core.redact import redact
+from core.rewrite import Rewriter
 from core.routing import reply as small_talk_reply
 from core.routing import small_talk
+from core.similar import Verifier
 from core.terms import terms
 
 
@@ -24,40 +43,10 @@ class Policy:
 
     tickets: TicketPolicy = TicketPolicy.OPEN
     longest_question: int = 8_000  # characters
-    passages: int = 8  # found for one question
-    turns_remembered: int = 12
-
-
-@dataclass(slots=True)
-class Clock:
-    """How long each step took."""
-
-    begun: float = field(default_factory=time.perf_counter)
-    steps: dict[str, float] = field(default_factory=dict)
-
-    @contextmanager
-    def step(self, name: str) -> Iterator[None]:
-        """Time one step."""
-        start = time.perf_counter()
-        try:
-            yield
-        finally:
-            self.steps[name] = self.steps.get(name, 0.0) + time.perf_counter() - start
-
-    @property
-    def seconds(self) -> float:
-        """Tell the time since the message came in."""
-        return time.perf_counter() - self.begun
-
-
-@dataclass(frozen=True, slots=True)
-class Found:
-    """What a search brought."""
-
-    question: str  # the stand-alone form that was searched for
-    passages: tuple[Passage, ...]
-    good: bool  # whether the passages are worth answering from
-    notice: str = ""
+    turns_remembered: int = 60
+    history_tokens: int = 1_500  # of what was said before that goes to a model
+    cache_ttl_s: float = 3_600.0
+    currency: str = ""
 
 
 class Engine:
@@ -68,16 +57,27 @@ class Engine:
         *,
         sessions: SessionStore,
         tickets: TicketStore,
+        bots: BotStore,
         retriever: Retriever,
-        answerer: Answerer,
+        answerers: Callable[[BotConfiguration], Awaitable[Answerer]],
         embedder: Embedder | None,
+        cache: AnswerCache,
+        model: LanguageModel | None = None,
+        verifier: Verifier | None = None,
+        prices: Mapping[str, Price] | None = None,
         policy: Policy | None = None,
     ) -> None:
         self._sessions = sessions
         self._tickets = tickets
+        self._bots = bots
         self._retriever = retriever
-        self._answerer = answerer
+        self._answerers = answerers
         self._embedder = embedder
+        self._cache = cache
+        self._model = model  # for asides: rewriting, summaries
+        self._rewriter = Rewriter(model)
+        self._verifier = verifier
+        self._prices = prices or {}
         self._policy = policy or Policy()
 
     async def handle(self, message: Message, reply: Reply) -> Answer:
@@ -88,63 +88,104 @@ class Engine:
         """
         clock = Clock()
         self._limit(message.text)
-        with clock.step("session"):
-            session = await self._session(message)
-        if (talk := small_talk(message.text)) is not None:
-            return await self._say(message, session, small_talk_reply(talk.kind, talk.language), reply, clock)
-        with clock.step("history"):
-            turns = await self._sessions.turns(
-                message.tenant_id, session.session_id, limit=self._policy.turns_remembered
-            )
-        if wants_person(message.text):
-            return await self._hand_over(message, session, turns, reply, clock)
-        found = await self._find(message, turns, clock)
-        if not found.good:
-            return await self._escalate(message, session, turns, found, reply, clock)
-        return await self._answer(message, session, turns, found, reply, clock)
+        with clock.step("recall"):
+            asked = await self._recall(message)
+        result = await self._decide(asked, reply, clock)
+        with clock.step("save"):
+            await self._save(asked, result)
+        answer = _answer(asked, result, clock)
+        await self._remember(asked)
+        return answer
 
     def _limit(self, text: str) -> None:
         if not text.strip():
-            raise UsageError("The question is empty; write what you would like to know.")
+            raise UsageError(wording.EMPTY_QUESTION)
         if len(text) > self._policy.longest_question:
-            raise TooLarge(
-                f"The question has {len(text):,} characters and the limit is {self._policy.longest_question:,}; "
-                "shorten it, or add the text as a document."
-            )
+            language = detect(text[:1_000])
+            raise TooLarge(wording.too_long(len(text), self._policy.longest_question, language))
+
+    async def _recall(self, message: Message) -> Asked:
+        """Redact the message and find what it meets: a session, a bot, a language, what was said before."""
+        redacted = redact(message.text)
+        session = await self._session(message)
+        bot = await self._bots.for_place(message.tenant_id, message.place)
+        bot = replace(bot, mode=session.mode or bot.mode)
+        turns = await self._sessions.turns(message.tenant_id, session.session_id, limit=self._policy.turns_remembered)
+        language = detect(redacted.text, default=session.language or "en")
+        return Asked(
+            message=replace(message, text=redacted.text),
+            session=session,
+            bot=bot,
+            answerer=await self._answerers(bot),
+            knowledge_bases=intersect(bot.knowledge_bases, message.knowledge_bases),
+            language=language,
+            turns=tuple(turns),
+            recalled=recall(turns, session.summary, session.summarised_turn_id, self._policy.history_tokens),
+            hidden=wording.hidden(redacted.hidden, language),
+        )
 
     async def _session(self, message: Message) -> Session:
         if message.session_id is not None:
             return await self._sessions.session(message.tenant_id, message.session_id)
         return await self._sessions.open(message.tenant_id, message.place, message.author.author_id)
 
-    async def _say(self, message: Message, session: Session, text: str, reply: Reply, clock: Clock) -> Answer:
-        await reply.write(text)
-        return await self._save(message, session, Found("", (), good=True), text, Origin.SMALL_TALK, clock)
+    async def _decide(self, asked: Asked, reply: Reply, clock: Clock) -> Result:
+        """Go down the ladder: small talk, a person, then the documents."""
+        text = asked.message.text
+        if (talk := small_talk(text)) is not None:
+            # "ok" and "hi" are English too: there the language spoken so far decides.
+            said = small_talk_reply(talk.kind, asked.language if talk.language == "en" else talk.language)
+            await reply.write(said)
+            return Result(said, Origin.SMALL_TALK)
+        if wants_person(text):
+            return await self._hand_over(asked, reply, clock)
+        with clock.step("rewrite"):
+            question = await self._rewriter.stand_alone(text, asked.turns, asked.language, asked.tally)
+        with clock.step("scope"):
+            scope = await self._scope(asked)
+        return await self._resolve(asked, question, scope, reply, clock)
 
-    async def _find(self, message: Message, turns: Sequence[Turn], clock: Clock) -> Found:
-        """Search for the stand-alone question; where that finds nothing good, for the text as it was written."""
-        question = stand_alone(message.text, turns)
-        found = await self._search(message, question, clock)
-        if found.good or question == message.text:
-            return found
-        alone = await self._search(message, message.text, clock)
-        return alone if alone.good else found
-
-    async def _search(self, message: Message, question: str, clock: Clock) -> Found:
-        asked = tuple(terms(question))
-        vector, notice = await self._embed(question, clock)
-        query = Query(
-            place=message.place,
-            terms=asked,
-            vector=vector,
-            embedder=self._embedder.identity if self._embedder and vector else None,
-            knowledge_bases=message.knowledge_bases,
-            limit=self._policy.passages,
+    async def _scope(self, asked: Asked) -> CacheScope:
+        """Name everything besides the question that an answer depends on, before anything is searched."""
+        readable = await self._retriever.readable(asked.message.tenant_id, asked.message.place, asked.knowledge_bases)
+        return CacheScope(
+            tenant_id=asked.message.tenant_id,
+            knowledge_bases=readable,
+            mode=asked.bot.mode,
+            language=asked.language,
+            model=asked.answerer.name,
+            configuration=hashlib.sha256(repr(asked.bot).encode()).hexdigest(),
+            embedder=self._embedder.identity if self._embedder else None,
         )
-        with clock.step("search"):
-            passages = tuple(await self._retriever.search(message.tenant_id, query))
-        good = answerable(question, passages) and _touches(message.text, passages)
-        return Found(question, passages, good, notice)
+
+    async def _resolve(self, asked: Asked, question: str, scope: CacheScope, reply: Reply, clock: Clock) -> Result:
+        """Serve what was answered before to the same question; else answer it, once for all who ask it now."""
+        key = exact_key(scope, question)
+        with clock.step("exact cache"):
+            kept = await self._cache.get(key)
+        if kept is not None:
+            return await self._serve(kept, "exact", question, reply)
+        vector, trouble = await self._embed(question, clock)
+        if vector is not None and (kept := await self._similar(scope, question, vector, clock)) is not None:
+            return await self._serve(kept, "similar", question, reply)
+        if asked.is_private(question):
+            return await self._work(asked, question, vector, trouble, reply, clock)
+        async with self._cache.single_flight(key) as kept:
+            if kept is not None:
+                return await self._serve(kept, "shared", question, reply)
+            result = await self._work(asked, question, vector, trouble, reply, clock)
+            if result.shareable:
+                await self._cache.put(key, result.kept(), self._policy.cache_ttl_s, vector=vector)
+            return result
+
+    async def _serve(self, kept: CachedAnswer, how: str, question: str, reply: Reply) -> Result:
+        await reply.write(kept.text)
+        return Result(kept.text, kept.origin, question, citations=kept.citations, notice=kept.notice, cached=how)
+
+    async def _similar(self, scope: CacheScope, question: str, vector: Vector, clock: Clock) -> CachedAnswer | None:
+        with clock.step("semantic cache"):
+            candidates = await self._cache.similar(scope, vector)
+            return await find_same(question, candidates, verifier=self._verifier)
 
     async def _embed(self, question: str, clock: Clock) -> tuple[Vector | None, str]:
         if self._embedder is None:
@@ -155,94 +196,140 @@ class Engine:
         except ModelUnavailable:
             return None, wording.LEXICAL_ONLY
 
-    async def _answer(
-        self, message: Message, session: Session, turns: Sequence[Turn], found: Found, reply: Reply, clock: Clock
-    ) -> Answer:
-        citing = CitingReply(reply, found.passages)
-        with clock.step("answer"):
-            draft = await self._answerer.answer(AnswerRequest(found.question, message.text, found.passages), citing)
-            await citing.finish()
+    async def _work(
+        self, asked: Asked, question: str, vector: Vector | None, trouble: str, reply: Reply, clock: Clock
+    ) -> Result:
+        """Search and answer; without an answer, say so and hand the question over by policy."""
+        found = await self._find(asked, question, vector, clock)
+        if not found.good and asked.bot.mode is Mode.GROUNDED:
+            return await self._escalate(asked, found, reply, clock)
+        passages = found.passages if found.good else ()
+        try:
+            with clock.step("answer"):
+                draft = await _draft(asked, asked.request(found.question, passages), reply)
+        except ModelUnavailable:
+            return await self._escalate(asked, found, reply, clock, notice=wording.MODEL_SILENT)
+        if draft.model:
+            asked.tally.add(draft.model, draft.usage)
         if not draft.resolved:
-            return await self._escalate(message, session, turns, found, reply, clock)
-        text, citations = cite(draft.text, found.passages)
-        found = replace(found, notice=found.notice or draft.notice)
-        return await self._save(message, session, found, text, Origin.DOCUMENTS, clock, citations=citations)
-
-    async def _escalate(
-        self, message: Message, session: Session, turns: Sequence[Turn], found: Found, reply: Reply, clock: Clock
-    ) -> Answer:
-        """Say plainly that nothing was found, and hand the question to a person where the policy says so."""
-        number = None
-        if self._policy.tickets is TicketPolicy.OPEN:
-            reason = wording.REASON_NOTHING_FOUND
-            number = await self._open_ticket(message, session, turns, found.question, reason, clock)
-        text = wording.nothing_found(number, offer=self._policy.tickets is TicketPolicy.OFFER)
-        await reply.write(text)
-        return await self._save(message, session, found, text, Origin.NOTHING_FOUND, clock, ticket_number=number)
-
-    async def _hand_over(
-        self, message: Message, session: Session, turns: Sequence[Turn], reply: Reply, clock: Clock
-    ) -> Answer:
-        """Open a ticket because the author asked for a person, on the last question there was."""
-        question = last_question(turns) or message.text
-        number = None
-        if self._policy.tickets is not TicketPolicy.OFF:
-            number = await self._open_ticket(message, session, turns, question, wording.REASON_ASKED, clock)
-        text = wording.NOBODY if number is None else wording.handed_over(number)
-        await reply.write(text)
-        found = Found(question, (), good=False)
-        return await self._save(message, session, found, text, Origin.PERSON, clock, ticket_number=number)
-
-    async def _open_ticket(
-        self, message: Message, session: Session, turns: Sequence[Turn], question: str, reason: str, clock: Clock
-    ) -> int:
-        said = f"{transcript(turns)}\nauthor: {message.text}".strip()
-        with clock.step("ticket"):
-            ticket = await self._tickets.open(message.tenant_id, session.session_id, question, said, reason)
-        return ticket.number
-
-    async def _save(
-        self,
-        message: Message,
-        session: Session,
-        found: Found,
-        text: str,
-        origin: Origin,
-        clock: Clock,
-        *,
-        citations: tuple[Citation, ...] = (),
-        ticket_number: int | None = None,
-    ) -> Answer:
-        with clock.step("save"):
-            await self._sessions.save_exchange(
-                message.tenant_id,
-                session.session_id,
-                message.text,
-                text,
-                question=found.question,
-                origin=origin,
-                citations=citations,
-                context=found.passages,
-            )
-        return Answer(
-            text=text,
-            origin=origin,
-            session_id=session.session_id,
+            return await self._escalate(asked, found, reply, clock)
+        text, citations = cite(draft.text, passages) if passages else (draft.text, ())
+        return Result(
+            text,
+            Origin.DOCUMENTS if citations else Origin.OPEN_CHAT,
+            found.question,
             citations=citations,
-            resolved=origin is not Origin.NOTHING_FOUND,
-            ticket_number=ticket_number,
-            notice=found.notice,
-            seconds=clock.seconds,
-            steps=clock.steps,
+            context=passages,
+            notice=trouble or draft.notice,
+            model=draft.model,
+            shareable=not (asked.is_private(question) or trouble or draft.failed or asked.hidden),
         )
 
+    async def _find(self, asked: Asked, question: str, vector: Vector | None, clock: Clock) -> Found:
+        """Search for the stand-alone question; where that finds nothing good, for the text as it was written."""
+        found = await self._search(asked, question, vector, clock)
+        if found.good or question == asked.message.text:
+            return found
+        vector, _ = await self._embed(asked.message.text, clock)
+        alone = await self._search(asked, asked.message.text, vector, clock)
+        return alone if alone.good else found
 
-def _touches(text: str, passages: Sequence[Passage]) -> bool:
-    """Tell whether a passage holds at least one term of the author's own words, carried terms aside.
+    async def _search(self, asked: Asked, question: str, vector: Vector | None, clock: Clock) -> Found:
+        query = Query(
+            place=asked.message.place,
+            terms=tuple(terms(question)),
+            vector=vector,
+            embedder=self._embedder.identity if self._embedder and vector else None,
+            knowledge_bases=asked.knowledge_bases,
+            limit=asked.bot.top_k,
+        )
+        with clock.step("search"):
+            passages = tuple(await self._retriever.search(asked.message.tenant_id, query))
+        good = answerable(question, passages) and touches(asked.message.text, passages)
+        return Found(question, passages, good)
 
-    Without this, "and may I bring my dog?" after a question on holidays would be answered with holidays.
-    """
-    own = set(terms(text))
-    if not own:
-        return True
-    return any(own & set(terms(" ".join((p.title, *p.heading_path, p.text)))) for p in passages)
+    async def _escalate(self, asked: Asked, found: Found, reply: Reply, clock: Clock, notice: str = "") -> Result:
+        """Say plainly that nothing was found, and open a ticket where the policy says so."""
+        number = None
+        if self._policy.tickets is TicketPolicy.OPEN:
+            number = await self._open_ticket(asked, found.question, wording.REASON_NOTHING_FOUND, clock)
+        text = wording.nothing_found(number, offer=self._policy.tickets is TicketPolicy.OFFER, language=asked.language)
+        await reply.write(text)
+        return Result(
+            text,
+            Origin.NOTHING_FOUND,
+            found.question,
+            context=found.passages,
+            notice=notice,
+            ticket_number=number,
+        )
+
+    async def _hand_over(self, asked: Asked, reply: Reply, clock: Clock) -> Result:
+        """Open a ticket because the author asked for a person, on the last question there was."""
+        question = last_question(asked.turns) or asked.message.text
+        number = None
+        if self._policy.tickets is not TicketPolicy.OFF:
+            number = await self._open_ticket(asked, question, wording.REASON_ASKED, clock)
+        nobody = wording.say(wording.NOBODY, asked.language)
+        text = nobody if number is None else wording.handed_over(number, asked.language)
+        await reply.write(text)
+        return Result(text, Origin.PERSON, question, ticket_number=number)
+
+    async def _open_ticket(self, asked: Asked, question: str, reason: str, clock: Clock) -> int:
+        said = f"{transcript(asked.turns)}\nauthor: {asked.message.text}".strip()
+        with clock.step("ticket"):
+            ticket = await self._tickets.open(asked.message.tenant_id, asked.session.session_id, question, said, reason)
+        return ticket.number
+
+    async def _save(self, asked: Asked, result: Result) -> None:
+        await self._sessions.save_exchange(
+            asked.message.tenant_id,
+            asked.session.session_id,
+            asked.message.text,
+            result.text,
+            question=result.question,
+            origin=result.origin,
+            citations=result.citations,
+            context=result.context,
+            usage=asked.tally.usage,
+            model=result.model,
+            cost=asked.tally.cost(self._prices) if asked.tally.by_model else None,
+            currency=self._policy.currency,
+        )
+
+    async def _remember(self, asked: Asked) -> None:
+        """Note the author's language, and summarise what has fallen out of the window where enough has."""
+        tenant_id, session = asked.message.tenant_id, asked.session
+        if asked.language != session.language:
+            await self._sessions.set_language(tenant_id, session.session_id, asked.language)
+        if asked.recalled.due:
+            pending = asked.recalled.pending
+            summary = await summarise(self._model, session.summary, pending, asked.language)
+            await self._sessions.set_summary(tenant_id, session.session_id, summary, pending[-1].turn_id)
+
+
+async def _draft(asked: Asked, request: AnswerRequest, reply: Reply) -> Draft:
+    """Ask the answerer, numbering the marks on their way; without passages, brackets are the author's business."""
+    if not request.passages:
+        return await asked.answerer.answer(request, reply)
+    citing = CitingReply(reply, request.passages)
+    draft = await asked.answerer.answer(request, citing)
+    await citing.finish()
+    return draft
+
+
+def _answer(asked: Asked, result: Result, clock: Clock) -> Answer:
+    return Answer(
+        text=result.text,
+        origin=result.origin,
+        session_id=asked.session.session_id,
+        citations=result.citations,
+        resolved=result.origin is not Origin.NOTHING_FOUND,
+        ticket_number=result.ticket_number,
+        notice=" ".join(filter(None, (asked.hidden, wording.say(result.notice, asked.language)))),
+        cached=result.cached,
+        model=result.model,
+        usage=asked.tally.usage,
+        seconds=clock.seconds,
+        steps=clock.steps,
+    )

@@ -53,6 +53,9 @@ class Embedder(Protocol):
 class Retriever(Protocol):
     """Find passages."""
 
+    async def readable(self, tenant_id: int, place: Place, names: Sequence[str]) -> tuple[tuple[int, int], ...]:
+        """List id and version of each knowledge base that may be read in PLACE; with NAMES, of those only."""
+
     async def search(self, tenant_id: int, query: Query) -> list[Passage]:
         """Find the best passages among what the query's place may read; best first."""
 
@@ -69,6 +72,10 @@ class Reply(Protocol):
 
 class Answerer(Protocol):
     """Write an answer that rests on passages."""
+
+    @property
+    def name(self) -> str:
+        """Name what writes the answers, so that those of another are not taken for its own."""
 
     async def answer(self, request: AnswerRequest, reply: Reply) -> Draft:
         """Answer with marks like [1], which count the request's passages from one.

@@ -60,7 +60,10 @@ def sources(citations: Sequence[Citation]) -> list[Text]:
 
 def footer(answer: Answer) -> Text:
     """Say where an answer came from and how long it took."""
-    parts = [f"{answer.origin.value}", f"{answer.seconds:.2f} s"]
+    cached = f", kept from before ({answer.cached})" if answer.cached else ""
+    parts = [f"{answer.origin.value}{cached}", _duration(answer.seconds)]
+    if answer.model:
+        parts.append(f"{answer.model}, {answer.usage.input_tokens} + {answer.usage.output_tokens} tokens")
     if answer.ticket_number is not None:
         parts.append(f"ticket {answer.ticket_number}")
     parts.append(f"session {str(answer.session_id)[:8]}")
@@ -68,6 +71,10 @@ def footer(answer: Answer) -> Text:
     if answer.notice:
         line.append(f"\n  {answer.notice}", style="dim italic")
     return line
+
+
+def _duration(seconds: float) -> str:
+    return f"{seconds:.2f} s" if seconds >= 0.1 else f"{seconds * 1000:.0f} ms"
 
 
 def answer_text(answer: Answer) -> RenderableType:

@@ -14,6 +14,8 @@ from core.terms import terms
 class ExtractiveAnswerer:
     """The Answerer port without a model."""
 
+    name = "extractive"
+
     def __init__(self, embedder: Embedder | None) -> None:
         self._embedder = embedder
 

@@ -1,5 +1,6 @@
 """The retrieval statement: BM25 and vectors fused, inside the tenant and the knowledge bases readable here."""
 
+from collections.abc import Sequence
 from typing import Any
 
 import asyncpg
@@ -7,19 +8,21 @@ import numpy as np
 from pgvector import HalfVector
 
 from adapters.postgres.database import Database
-from core.domain import Passage, Query
+from core.domain import Passage, Place, Query
 from core.ranking import RANKING, rerank
 
 # Parameters: 1 tenant, 2 platform, 3 channel, 4 names of knowledge bases or null, 5 terms, 6 limit, 7 k1, 8 b,
 # 9 candidates of each list; with a vector also 10 vector, 11 embedder's name, 12 weight of the cosine.
 # What the author may read is decided in here, so that no caller can search past it.
-_LEXICAL = """
+_READABLE = """tenant_id = $1 and $2 = any(platforms)
+        and (channels = '{}' or $3 = any(channels))
+        and ($4::text[] is null or name = any($4))"""
+
+_LEXICAL = f"""
 with readable as materialized (
     select kb_id, name, embedder_id, chunk_count, term_total
     from knowledge_bases
-    where tenant_id = $1 and $2 = any(platforms)
-        and (channels = '{}' or $3 = any(channels))
-        and ($4::text[] is null or name = any($4))
+    where {_READABLE}
 ), corpus as materialized (
     select array_agg(kb_id) as kb_ids, sum(chunk_count)::float8 as chunks,
         greatest(sum(term_total)::float8 / nullif(sum(chunk_count), 0), 1) as mean_length
@@ -120,6 +123,18 @@ class PostgresSearch:
 
     def __init__(self, database: Database) -> None:
         self._database = database
+
+    async def readable(self, tenant_id: int, place: Place, names: Sequence[str]) -> tuple[tuple[int, int], ...]:
+        """List id and version of each knowledge base that may be read in PLACE; with NAMES, of those only."""
+        async with self._database.tenant(tenant_id) as connection:
+            rows = await connection.fetch(
+                f"select kb_id, version from knowledge_bases where {_READABLE}",
+                tenant_id,
+                place.platform.value,
+                place.channel,
+                list(names) or None,
+            )
+        return tuple((row["kb_id"], row["version"]) for row in rows)
 
     async def search(self, tenant_id: int, query: Query) -> list[Passage]:
         """Find the best passages for QUERY among what its place may read; best first."""

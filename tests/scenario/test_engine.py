@@ -4,7 +4,9 @@ from dataclasses import replace
 
 import pytest
 
+from adapters.embedded.cache import InProcessCache
 from adapters.embedded.extractive import ExtractiveAnswerer
+from adapters.postgres.bots import PostgresBots
 from adapters.postgres.knowledge import PostgresKnowledge
 from adapters.postgres.search import PostgresSearch
 from adapters.postgres.sessions import PostgresSessions
@@ -95,12 +97,17 @@ def engine(database, knowledge, sessions, tickets):
 
 
 def make_engine(database, sessions, tickets, policy):
+    async def extractive(bot):
+        return ExtractiveAnswerer(None)
+
     return Engine(
         sessions=sessions,
         tickets=tickets,
+        bots=PostgresBots(database),
         retriever=PostgresSearch(database),
-        answerer=ExtractiveAnswerer(None),
+        answerers=extractive,
         embedder=None,
+        cache=InProcessCache(),
         policy=policy,
     )
 
@@ -236,5 +243,5 @@ async def test_an_unknown_session_is_refused(engine):
 
 async def test_every_answer_tells_how_long_its_steps_took(engine):
     given = await answer(engine, "Up to how much is lunch reimbursed?")
-    assert {"session", "search", "answer", "save"} <= set(given.steps)
+    assert {"recall", "search", "answer", "save"} <= set(given.steps)
     assert given.seconds >= sum(given.steps.values()) * 0.99

@@ -1,0 +1,1 @@
+"""Redis or Valkey: what may be lost at any time."""

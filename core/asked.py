@@ -1,0 +1,128 @@
+"""What the engine knows of a message while it answers it."""
+
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+
+from core.cache import CachedAnswer
+from core.cost import Tally
+from core.domain import (
+    AnswerRequest,
+    BotConfiguration,
+    Citation,
+    Message,
+    Mode,
+    Origin,
+    Passage,
+    Session,
+    Turn,
+)
+from core.memory import Recalled
+from core.ports import Answerer
+from core.terms import terms
+
+NOWHERE = ("",)
+"""What to search when a bot and its author have no knowledge base in common: no name is empty."""
+
+
+@dataclass(slots=True)
+class Clock:
+    """How long each step took."""
+
+    begun: float = field(default_factory=time.perf_counter)
+    steps: dict[str, float] = field(default_factory=dict)
+
+    @contextmanager
+    def step(self, name: str) -> Iterator[None]:
+        """Time one step."""
+        start = time.perf_counter()
+        try:
+            yield
+        finally:
+            self.steps[name] = self.steps.get(name, 0.0) + time.perf_counter() - start
+
+    @property
+    def seconds(self) -> float:
+        """Tell the time since the message came in."""
+        return time.perf_counter() - self.begun
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """A message with everything it meets."""
+
+    message: Message  # redacted
+    session: Session
+    bot: BotConfiguration  # in the mode the author chose for the session
+    answerer: Answerer
+    knowledge_bases: tuple[str, ...]  # to search; empty: all that may be read in the place
+    language: str
+    turns: tuple[Turn, ...]
+    recalled: Recalled
+    hidden: str = ""  # a sentence on what was redacted
+    tally: Tally = field(default_factory=Tally)  # what the models asked for this message have used
+
+    def is_private(self, question: str) -> bool:
+        """Tell whether the answer will rest on what was said before, so that nobody else may be given it."""
+        return question != self.message.text or (self.bot.mode is Mode.OPEN and bool(self.turns))
+
+    def request(self, question: str, passages: tuple[Passage, ...]) -> AnswerRequest:
+        """Ask an answerer; a question that stands alone goes without the history, so that its answer can be shared."""
+        private = self.is_private(question)
+        return AnswerRequest(
+            question=question,
+            text=self.message.text,
+            passages=passages,
+            history=self.recalled.history if private else (),
+            summary=self.recalled.summary if private else "",
+            language=self.language,
+            bot=self.bot,
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """What a search brought."""
+
+    question: str  # that was searched for
+    passages: tuple[Passage, ...]
+    good: bool  # whether they are worth answering from
+
+
+@dataclass(frozen=True, slots=True)
+class Result:
+    """What a message led to."""
+
+    text: str
+    origin: Origin
+    question: str = ""
+    citations: tuple[Citation, ...] = ()
+    context: tuple[Passage, ...] = ()
+    notice: str = ""
+    cached: str = ""
+    model: str = ""
+    ticket_number: int | None = None
+    shareable: bool = False
+
+    def kept(self) -> CachedAnswer:
+        """Make the cache's entry of this result."""
+        return CachedAnswer(self.question, self.text, self.origin, self.citations, notice=self.notice)
+
+
+def intersect(bot: tuple[str, ...], author: tuple[str, ...]) -> tuple[str, ...]:
+    """Choose the knowledge bases to search: an author may narrow what a bot reads and never widen it."""
+    if not bot or not author:
+        return bot or author
+    return tuple(name for name in author if name in bot) or NOWHERE
+
+
+def touches(text: str, passages: Sequence[Passage]) -> bool:
+    """Tell whether a passage holds at least one term of the author's own words, carried terms aside.
+
+    Without this, "and may I bring my dog?" after a question on holidays would be answered with holidays.
+    """
+    own = set(terms(text))
+    if not own:
+        return True
+    return any(own & set(terms(" ".join((p.title, *p.heading_path, p.text)))) for p in passages)
