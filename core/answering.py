@@ -43,6 +43,8 @@ _THINKING, _THOUGHT = "<think>", "</think>"
 class ModelAnswerer:
     """The Answerer port over a language model, with another answerer for when it fails."""
 
+    judges = True
+
     def __init__(self, model: LanguageModel, fallback: Answerer, *, deadline_s: float = 30.0) -> None:
         """Give the model DEADLINE_S for an answer; FALLBACK must not need it."""
         self._model = model

@@ -87,7 +87,8 @@ class Found:
 
     question: str  # that was searched for
     passages: tuple[Passage, ...]
-    good: bool  # whether they are worth answering from
+    close: bool  # whether they are near enough to quote
+    good: bool  # whether they are worth answering from: near enough, or for a model to judge
 
 
 @dataclass(frozen=True, slots=True)

@@ -211,6 +211,9 @@ class Engine:
             return await self._escalate(asked, found, reply, clock, notice=wording.MODEL_SILENT)
         if draft.model:
             asked.tally.add(draft.model, draft.usage)
+        if draft.failed and not found.close:
+            await reply.restart()
+            return await self._escalate(asked, found, reply, clock, notice=draft.notice)
         if not draft.resolved:
             return await self._escalate(asked, found, reply, clock)
         text, citations = cite(draft.text, passages) if passages else (draft.text, ())
@@ -228,11 +231,11 @@ class Engine:
     async def _find(self, asked: Asked, question: str, vector: Vector | None, clock: Clock) -> Found:
         """Search for the stand-alone question; where that finds nothing good, for the text as it was written."""
         found = await self._search(asked, question, vector, clock)
-        if found.good or question == asked.message.text:
+        if found.close or question == asked.message.text:
             return found
         vector, _ = await self._embed(asked.message.text, clock)
         alone = await self._search(asked, asked.message.text, vector, clock)
-        return alone if alone.good else found
+        return alone if alone.close else found
 
     async def _search(self, asked: Asked, question: str, vector: Vector | None, clock: Clock) -> Found:
         query = Query(
@@ -245,8 +248,10 @@ class Engine:
         )
         with clock.step("search"):
             passages = tuple(await self._retriever.search(asked.message.tenant_id, query))
-        good = answerable(question, passages) and touches(asked.message.text, passages)
-        return Found(question, passages, good)
+        # A model that judges sees also what is near: it reads other languages, and tells better than a threshold.
+        judged = asked.answerer.judges and asked.bot.mode is Mode.GROUNDED and bool(passages)
+        close = answerable(question, passages) and touches(asked.message.text, passages)
+        return Found(question, passages, close, close or judged)
 
     async def _escalate(self, asked: Asked, found: Found, reply: Reply, clock: Clock, notice: str = "") -> Result:
         """Say plainly that nothing was found, and open a ticket where the policy says so."""

@@ -77,6 +77,10 @@ class Answerer(Protocol):
     def name(self) -> str:
         """Name what writes the answers, so that those of another are not taken for its own."""
 
+    @property
+    def judges(self) -> bool:
+        """Tell whether it decides for itself if the passages answer the question."""
+
     async def answer(self, request: AnswerRequest, reply: Reply) -> Draft:
         """Answer with marks like [1], which count the request's passages from one.
 

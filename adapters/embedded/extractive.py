@@ -15,6 +15,7 @@ class ExtractiveAnswerer:
     """The Answerer port without a model."""
 
     name = "extractive"
+    judges = False
 
     def __init__(self, embedder: Embedder | None) -> None:
         self._embedder = embedder

@@ -51,6 +51,7 @@ class Counting:
     """An answerer that counts how often it is asked, and can be slow or fail."""
 
     name = "counting"
+    judges = False
 
     def __init__(self):
         self.asked = 0
