@@ -152,7 +152,8 @@ async def all_texts(database):
 
 
 async def test_a_model_that_fails_ends_the_run_with_what_was_finished_saved(store, database, kb, tmp_path):
-    (tmp_path / "a.txt").write_text("\n\n".join(f"Rule {number} says walk. " + "filler " * 110 for number in range(120)))
+    rules = (f"Rule {number} says walk. " + "filler " * 110 for number in range(120))
+    (tmp_path / "a.txt").write_text("\n\n".join(rules))
     (tmp_path / "b.txt").write_text("Poison.")
     failing = Ingestion(store, Letters(fails_on="Poison"), Limits())
     with pytest.raises(ModelUnavailable):

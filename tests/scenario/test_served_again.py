@@ -207,7 +207,7 @@ async def test_secrets_are_hidden_before_anything_is_kept_and_the_author_is_told
 
 STEPS = st.lists(
     st.one_of(
-        st.tuples(st.just("ask"), st.sampled_from([QUESTION, QUESTION.upper(), "vacation days of full-time employees"])),
+        st.tuples(st.just("ask"), st.sampled_from([QUESTION, QUESTION.upper(), "vacation of full-time employees"])),
         st.tuples(st.just("change"), st.integers(20, 40)),
         st.tuples(st.just("remove"), st.just(0)),
         st.tuples(st.just("withdraw"), st.booleans()),
