@@ -78,8 +78,8 @@ async def run(folder: Path, home: Path) -> None:
             raw_seconds, chunks = await embed_again(database, embedder)
     print(", ".join(f"{count} {outcome}" for outcome, count in outcomes.items()))
     print(
-        f"{chunks} chunks: ingested in {seconds:.1f} s ({chunks / seconds:.1f}/s), "
-        f"embedded alone in {raw_seconds:.1f} s ({chunks / raw_seconds:.1f}/s): {raw_seconds / seconds:.0%} of the embedder's raw speed"
+        f"{chunks} chunks: ingested in {seconds:.1f} s ({chunks / seconds:.1f}/s), embedded alone in "
+        f"{raw_seconds:.1f} s ({chunks / raw_seconds:.1f}/s): {raw_seconds / seconds:.0%} of the embedder's raw speed"
     )
 
 

@@ -129,9 +129,7 @@ class RedisCache:
             return None
         size = _HASH_BYTES + dimensions * _VECTOR.itemsize
         whole = [member for member in members if len(member) == size]
-        rows = np.frombuffer(b"".join(member[_HASH_BYTES:] for member in whole), _VECTOR).reshape(
-            len(whole), dimensions
-        )
+        rows = np.frombuffer(b"".join(member[_HASH_BYTES:] for member in whole), _VECTOR)
         keys = tuple(f"{scope}:{member[:_HASH_BYTES].hex()}" for member in whole)
         vectors = rows.reshape(len(whole), dimensions).astype(np.float32)
         if len(self._mirrors) >= MAX_MIRRORS:
