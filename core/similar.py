@@ -38,7 +38,7 @@ from core.terms import count
 MIN_COSINE = 0.75  # a wrapped short question is .8 from itself; the words decide
 CLOSE_COSINE = 0.85
 MAX_DOUBT = 0.6  # the share of the IDF mass two questions may differ in and still be worth a verifier's time
-LONGEST = 2_000  # characters; what is longer is only ever the same as itself
+LONGEST = 1_000  # characters; what is longer is only ever the same as itself
 
 _CLITIC = re.compile(r"['’](s|d|m|ll|re|ve)\b", re.IGNORECASE)
 _CLITICS = {"d": " would", "ll": " will", "ve": " have"}
