@@ -10,7 +10,6 @@ from rich.console import RenderableType
 from rich.table import Table
 
 from adapters.embedded import weights
-from adapters.redis.link import open_link
 from bots import settings as settings_file
 from bots.screen import Json, say, show, show_either
 from bots.settings import Settings
@@ -92,6 +91,8 @@ def _model(settings: Settings) -> Part:
 async def _cache(settings: Settings) -> Part:
     if settings.redis_url is None:
         return Part("cache", "in this process", "REDIS_URL: a cache that all processes share")
+    from adapters.redis.link import open_link  # noqa: PLC0415 - slow to import, seldom wanted
+
     async with open_link(settings.redis_url.get_secret_value()) as link:
         up = await link.call(lambda client: client.ping())
     used = "Redis" if up else "Redis does not answer: every question is answered anew"

@@ -5,7 +5,6 @@ from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from urllib.parse import urlsplit
 
-from adapters.openai.chat import connect
 from bots.settings import Settings
 from core.answering import ModelAnswerer
 from core.domain import BotConfiguration
@@ -47,6 +46,9 @@ class Models:
 
     async def _model(self, text: str) -> LanguageModel:
         if text not in self._open:
+            # The SDK takes half a second to import, and most commands ask no model.
+            from adapters.openai.chat import connect  # noqa: PLC0415
+
             named = Named.parse(text)
             base_url = named.base_url or self._settings.openai_base_url or OPENAI_URL
             self._open[text] = await self._stack.enter_async_context(

@@ -13,14 +13,12 @@ from adapters.embedded.extractive import ExtractiveAnswerer
 from adapters.embedded.minilm import MiniLM
 from adapters.embedded.postgres import attach
 from adapters.embedded.weights import find
-from adapters.openai.embedder import OpenAIEmbedder
 from adapters.postgres.bots import PostgresBots
 from adapters.postgres.database import Database, open_database
 from adapters.postgres.knowledge import PostgresKnowledge
 from adapters.postgres.search import PostgresSearch
 from adapters.postgres.sessions import PostgresSessions
 from adapters.postgres.tickets import PostgresTickets
-from adapters.redis.cache import open_cache as open_redis_cache
 from bots.models import Answerers, open_models
 from bots.settings import Settings
 from core.cache import AnswerCache
@@ -116,6 +114,8 @@ async def open_cache(settings: Settings) -> AsyncIterator[AnswerCache]:
     if settings.redis_url is None:
         yield InProcessCache()
         return
+    from adapters.redis.cache import open_cache as open_redis_cache  # noqa: PLC0415 - slow to import, seldom wanted
+
     async with open_redis_cache(settings.redis_url.get_secret_value()) as cache:
         yield cache
 
@@ -189,6 +189,8 @@ def _application_url(owner_url: str, password: str) -> str:
 async def open_embedder(settings: Settings) -> AsyncIterator[Embedder | None]:
     """Open the embedder of SETTINGS: a server's, else the embedded one, else none."""
     if settings.embedding_model is not None:
+        from adapters.openai.embedder import OpenAIEmbedder  # noqa: PLC0415 - slow to import, seldom wanted
+
         key = settings.openai_api_key.get_secret_value() if settings.openai_api_key else None
         async with OpenAIEmbedder.connect(
             model=settings.embedding_model,

@@ -10,6 +10,8 @@ from pathlib import Path
 
 import pytest
 
+from adapters.embedded.postgres import attach
+
 FRONTDESK = Path(sys.executable).with_name("frontdesk")
 
 TIME_OFF = """# Time off
@@ -59,7 +61,8 @@ def frontdesk(folder):
         assert "Traceback" not in done.stderr
         return done
 
-    return run
+    with attach(folder / "home"):  # or every command would start and stop the server
+        yield run
 
 
 @pytest.fixture(scope="module")

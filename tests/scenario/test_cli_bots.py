@@ -10,6 +10,8 @@ from pathlib import Path
 
 import pytest
 
+from adapters.embedded.postgres import attach
+
 FRONTDESK = Path(sys.executable).with_name("frontdesk")
 
 
@@ -41,8 +43,9 @@ def frontdesk(folder):
         return done
 
     (folder / "time-off.md").write_text("# Time off\n\nEverybody has 28 days of vacation.\n")
-    run("ingest", folder / "time-off.md", "--kb", "staff")
-    return run
+    with attach(folder / "home"):  # or every command would start and stop the server
+        run("ingest", folder / "time-off.md", "--kb", "staff")
+        yield run
 
 
 def test_a_bot_is_made_changed_placed_and_removed(frontdesk, folder):
