@@ -81,6 +81,13 @@ def set_(
     temperature: Annotated[float | None, typer.Option(metavar="NUMBER", help="From 0, the same words, to 2.")] = None,
     max_tokens: Annotated[int | None, typer.Option(metavar="NUMBER", help="Of an answer: 50 to 4000.")] = None,
     top_k: Annotated[int | None, typer.Option(metavar="NUMBER", help="Passages for one question: 1 to 20.")] = None,
+    threshold: Annotated[
+        str | None,
+        typer.Option(
+            metavar="NUMBER|default",
+            help="How close a passage must be to be answered from: 0 to 2, more is stricter; default: as measured.",
+        ),
+    ] = None,
     json: Json = False,
 ) -> None:
     """Make a bot, or change what is given of it."""
@@ -93,7 +100,7 @@ def set_(
         "max_tokens": max_tokens,
         "top_k": top_k,
     }
-    changes = {field: value for field, value in given.items() if value is not None}
+    changes = {field: value for field, value in given.items() if value is not None} | _threshold(threshold)
     saved, assignments = run(lambda frontdesk: _save(frontdesk, name, changes))
     show_either(_described(saved, assignments), outbound.bot_text(saved, assignments), json=json)
 
@@ -115,6 +122,16 @@ def _names(given: list[str] | None) -> tuple[str, ...] | None:
     if given is None:
         return None
     return tuple(dict.fromkeys(name.strip() for name in given if name.strip()))
+
+
+def _threshold(given: str | None) -> dict[str, float | None]:
+    """Take the change of the threshold that is asked for, if any: its unset value is None."""
+    if given is None:
+        return {}
+    try:
+        return {"threshold": None if given == "default" else float(given)}
+    except ValueError:
+        raise UsageError(f"The threshold is {given!r}; give a number from 0 to 2, or default.") from None
 
 
 def _text(given: str | None) -> str | None:

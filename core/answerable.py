@@ -1,7 +1,7 @@
 """Decide whether found passages are good enough to answer from."""
 
 from collections.abc import Hashable, Sequence, Set
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import pairwise
 
 from core.domain import Passage
@@ -27,6 +27,17 @@ class Bar:
 
 
 BAR = Bar()
+
+
+def bar_of(threshold: float | None) -> Bar:
+    """Set the bar of a bot: THRESHOLD with a vector, and as much stricter or laxer without; None: the measured one.
+
+    The two sums have scales of their own, up to 1.4 and up to 2, whose ends and measured bars nearly correspond under
+    one factor. So a bot keeps its strictness where the embedder is silent or a knowledge base has no vectors.
+    """
+    if threshold is None:
+        return BAR
+    return replace(BAR, threshold=threshold, lexical_threshold=BAR.lexical_threshold * threshold / BAR.threshold)
 
 
 def answerable(question: str, passages: Sequence[Passage], bar: Bar = BAR) -> bool:

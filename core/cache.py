@@ -1,28 +1,30 @@
-"""Answers that may be served again: for whom, to which question, in what form, and one at a time.
+"""Answers and passages that may be served again: for whom, to which question, in what form, and one at a time.
 
-An answer may be served again only to who may read exactly what it rests on, in the same versions. All of that is in
-the key, so a changed document or a withdrawn scope makes every older entry unreachable at once; nothing is searched
-for and deleted. Caches may be lost at any time, and no cache ever raises: what goes wrong is a miss.
+They may be served again only to who may read exactly what they rest on, in the same versions. All of that is in the
+key, so a changed document or a withdrawn scope makes every older entry unreachable at once; nothing is searched for
+and deleted. Caches may be lost at any time, and no cache ever raises: what goes wrong is a miss.
 """
 
 import asyncio
 import hashlib
 import json
+import math
 from collections.abc import AsyncIterator, Callable, Collection, Sequence
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import asdict, dataclass, field
 from datetime import UTC, datetime
-from typing import Any, Protocol
+from typing import Any, Protocol, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 
-from core.domain import Citation, EmbedderIdentity, Origin, Vector
+from core.domain import Citation, EmbedderIdentity, Origin, Passage, Query, Vector
 from core.errors import ModelUnavailable
 from core.similar import MIN_COSINE, Verdict, Verifier, compare, normalise
 
+T = TypeVar("T")
 SCHEMA = 1  # rises with every change of what an entry means; older entries are misses
-PREFIX = f"frontdesk:answer:{SCHEMA}"
+PREFIX = f"frontdesk:cache:{SCHEMA}"
 TTL_S = 3600.0
 WAIT_S = 30.0  # for another's answer to the same question, as long as one answer may take
 LARGEST_BYTES = 64 * 1024  # of one entry
@@ -91,6 +93,20 @@ class AnswerCache(Protocol):
         """Erase everything kept of a tenant; False where that could not be made sure."""
 
 
+class PassageCache(Protocol):
+    """Keep what searches found. Nothing here raises: a cache that fails has nothing."""
+
+    async def get_passages(self, key: str) -> tuple[Passage, ...] | None:
+        """Look up the passages kept under KEY."""
+
+    async def put_passages(self, key: str, passages: Sequence[Passage], ttl_s: float = TTL_S) -> None:
+        """Keep PASSAGES for TTL_S in their order, unless they are too large; forgetting a tenant erases them too."""
+
+
+class Cache(AnswerCache, PassageCache, Protocol):
+    """Keep both, and forget both at once."""
+
+
 def scope_key(scope: CacheScope) -> str:
     """Name SCOPE: the tenant in clear, the rest as SHA-256."""
     parts = [
@@ -109,6 +125,24 @@ def exact_key(scope: CacheScope, question: str) -> str:
     return f"{scope_key(scope)}:{_sha256(normalise(question))}"
 
 
+def passages_key(tenant_id: int, readable: Collection[tuple[int, int]], query: Query, question: str) -> str:
+    """Name what QUERY finds in the READABLE knowledge bases, each given by id and version.
+
+    QUESTION stands for the query's vector, which is its embedding and may differ in the last bits each time. Who asks,
+    where, in which language and which model will answer are left out: passages depend on none of them.
+    """
+    embedder = query.embedder if query.vector is not None else None
+    parts = [
+        tenant_id,
+        sorted(set(readable)),
+        query.terms,
+        query.limit,
+        [embedder.name, embedder.dimensions] if embedder else None,
+        normalise(question),
+    ]
+    return f"{tenant_prefix(tenant_id)}passages:{_sha256(json.dumps(parts))}"
+
+
 def tenant_prefix(tenant_id: int) -> str:
     """Return what all keys of a tenant begin with."""
     return f"{PREFIX}:{tenant_id:d}:"
@@ -124,18 +158,36 @@ def _sha256(text: str) -> str:
 
 
 def encode(key: str, answer: CachedAnswer) -> bytes:
-    """Write an entry as JSON; it names its key, so that it can never be taken for another's."""
-    fields = {**asdict(answer), "created_at": answer.created_at.isoformat()}
-    return json.dumps({"schema": SCHEMA, "key": key, "answer": fields}, separators=(",", ":")).encode("ascii")
+    """Write an entry that holds an answer."""
+    return _write(key, answer={**asdict(answer), "created_at": answer.created_at.isoformat()})
 
 
 def decode(key: str, entry: bytes | str | None) -> CachedAnswer | None:
     """Read an entry; None for anything that is not a whole entry of this schema and key."""
+    return _read(key, entry, lambda content: _answer(content["answer"]))
+
+
+def encode_passages(key: str, passages: Sequence[Passage]) -> bytes:
+    """Write an entry that holds passages."""
+    return _write(key, passages=[asdict(passage) for passage in passages])
+
+
+def decode_passages(key: str, entry: bytes | str | None) -> tuple[Passage, ...] | None:
+    """Read an entry of passages; None for anything that is not a whole one of this schema and key."""
+    return _read(key, entry, lambda content: tuple(map(_passage, _is(list, content["passages"]))))
+
+
+def _write(key: str, **content: Any) -> bytes:
+    """Write an entry as JSON; it names its key, so that it can never be taken for another's."""
+    # Not in ASCII: escaped, Greek or Chinese passages would be two or three times as long and soon too large.
+    words = json.dumps({"schema": SCHEMA, "key": key, **content}, ensure_ascii=False, separators=(",", ":"))
+    return words.encode("utf-8", "surrogatepass")
+
+
+def _read(key: str, entry: bytes | str | None, build: Callable[[dict[str, Any]], T]) -> T | None:
     try:
-        read = json.loads(entry or b"null")
-        if read["schema"] != SCHEMA or read["key"] != key:
-            return None
-        return _answer(read["answer"])
+        content = json.loads(entry or b"null")
+        return build(content) if content["schema"] == SCHEMA and content["key"] == key else None
     except (ValueError, TypeError, KeyError, RecursionError):
         return None
 
@@ -161,8 +213,26 @@ def _citation(fields: dict[str, Any]) -> Citation:
     )
 
 
+def _passage(fields: dict[str, Any]) -> Passage:
+    return Passage(
+        **{name: _is(int, fields[name]) for name in ("chunk_id", "document_id")},
+        **{name: _is(str, fields[name]) for name in ("kb_name", "title", "source", "text")},
+        heading_path=tuple(_is(str, heading) for heading in _is(list, fields["heading_path"])),
+        page=None if fields["page"] is None else _is(int, fields["page"]),
+        score=_finite(fields["score"]),
+        coverage=_finite(fields["coverage"]),
+        cosine=None if fields["cosine"] is None else _finite(fields["cosine"]),
+    )
+
+
 def _is(kind: type, value: Any) -> Any:
     if type(value) is not kind:
+        raise TypeError
+    return value
+
+
+def _finite(value: Any) -> float:
+    if type(value) is not float or not math.isfinite(value):  # PostgreSQL's JSON, where turns keep them, has no NaN
         raise TypeError
     return value
 

@@ -268,6 +268,7 @@ class BotConfiguration:
     temperature: float = 0.0
     max_tokens: int = 500  # of an answer
     top_k: int = 8  # passages found for one question
+    threshold: float | None = None  # how close a passage must be to be answered from, 0 to 2; None: the measured one
     version: int = 0  # rises each time it is saved; 0 where it never was
 
 

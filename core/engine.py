@@ -5,7 +5,7 @@ from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, replace
 
 from core import wording
-from core.answerable import answerable
+from core.answerable import answerable, bar_of
 from core.asked import Asked, Clock, Found, Result, intersect, touches
 from core.cache import AnswerCache, CachedAnswer, CacheScope, exact_key, find_same
 from core.citations import CitingReply, cite
@@ -174,7 +174,7 @@ class Engine:
             if kept is not None:
                 return await self._serve(kept, "shared", question, reply)
             result = await self._work(asked, question, vector, trouble, reply, clock)
-            if result.shareable:
+            if result.shareable and self._policy.cache_ttl_s > 0:
                 await self._cache.put(key, result.kept(), self._policy.cache_ttl_s, vector=vector)
             return result
 
@@ -189,7 +189,7 @@ class Engine:
 
     async def _embed(self, question: str, clock: Clock) -> tuple[Vector | None, str]:
         if self._embedder is None:
-            return None, ""
+            return None, wording.NO_WEIGHTS
         try:
             with clock.step("embed"):
                 return (await self._embedder.embed([question]))[0], ""
@@ -223,9 +223,11 @@ class Engine:
             found.question,
             citations=citations,
             context=passages,
-            notice=trouble or draft.notice,
+            notice=_notice(asked.language, trouble, draft.notice),
             model=draft.model,
-            shareable=not (asked.is_private(question) or trouble or draft.failed or asked.hidden),
+            shareable=not (
+                asked.is_private(question) or trouble == wording.LEXICAL_ONLY or draft.failed or asked.hidden
+            ),
         )
 
     async def _find(self, asked: Asked, question: str, vector: Vector | None, clock: Clock) -> Found:
@@ -250,7 +252,7 @@ class Engine:
             passages = tuple(await self._retriever.search(asked.message.tenant_id, query))
         # A model that judges sees also what is near: it reads other languages, and tells better than a threshold.
         judged = asked.answerer.judges and asked.bot.mode is Mode.GROUNDED and bool(passages)
-        close = answerable(question, passages) and touches(asked.message.text, passages)
+        close = answerable(question, passages, bar_of(asked.bot.threshold)) and touches(asked.message.text, passages)
         return Found(question, passages, close, close or judged)
 
     async def _escalate(self, asked: Asked, found: Found, reply: Reply, clock: Clock, notice: str = "") -> Result:
@@ -323,6 +325,10 @@ async def _draft(asked: Asked, request: AnswerRequest, reply: Reply) -> Draft:
     return draft
 
 
+def _notice(language: str, *messages: str) -> str:
+    return " ".join(wording.say(message, language) for message in messages if message)
+
+
 def _answer(asked: Asked, result: Result, clock: Clock) -> Answer:
     return Answer(
         text=result.text,
@@ -331,7 +337,7 @@ def _answer(asked: Asked, result: Result, clock: Clock) -> Answer:
         citations=result.citations,
         resolved=result.origin is not Origin.NOTHING_FOUND,
         ticket_number=result.ticket_number,
-        notice=" ".join(filter(None, (asked.hidden, wording.say(result.notice, asked.language)))),
+        notice=_notice(asked.language, asked.hidden, result.notice),
         cached=result.cached,
         model=result.model,
         usage=asked.tally.usage,

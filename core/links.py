@@ -36,7 +36,7 @@ _TAG = re.compile(
     r"[a-z][^=]{0,200}=|/?(?:script|style|iframe|object|embed|form|svg|math|base|meta|link)\b", re.IGNORECASE
 )
 _UNCLOSED = re.compile(r"<(?=[!@#])|<(?=[a-z/?])(?![^<>]{0,3000}>)", re.IGNORECASE)
-_BROADCAST = re.compile(r"[@＠](?=(?:everyone|here|channel|all)\b)", re.IGNORECASE)
+_BROADCAST = re.compile(r"[@＠]++(?=everyone|here|channel|all\b)", re.IGNORECASE)
 _MOST_NESTED = 4
 
 _STOP = r"[。．｡](?=[a-z0-9])"  # full stops of other scripts separate the labels of a host as well
@@ -67,7 +67,7 @@ _ADDRESS = re.compile(
         (?<!\w)(?<!\w[.-])(?:[\w.+-]{{1,64}}@)?(?:
           (?:{_LABEL}[.。．｡]){{1,8}}(?:{_GENERIC})
         | (?:[^\W_][\w-]{{0,62}}[^\W_][.。．｡]){{2,8}}(?:{_LIKE_WORDS})
-        )(?![\w-]|[.。．｡]\w)
+        )(?![\w-]|\.\w)
       )
     """,
     re.IGNORECASE | re.VERBOSE,

@@ -7,15 +7,15 @@ import tempfile
 from collections.abc import AsyncIterator, Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 from urllib.parse import urlsplit, urlunsplit
 
-import asyncpg
 import pytest
 from hypothesis import settings
 
-from adapters.embedded.postgres import Attachment, attach
-from adapters.postgres.database import Database, open_database
-from migrations.run import prepare
+if TYPE_CHECKING:  # the drivers are imported where they are used: a unit test needs none of them
+    from adapters.embedded.postgres import Attachment
+    from adapters.postgres.database import Database
 
 # A machine that is busy with something else is no defect; HYPOTHESIS_PROFILE=thorough looks longer.
 settings.register_profile("quick", max_examples=40, deadline=None)
@@ -39,6 +39,12 @@ def plain_environment() -> Iterator[None]:
         "TOP_K",
         "MAX_",
         "LOG_",
+        "REDIS_",
+        "MODEL",
+        "MODE",
+        "CURRENCY",
+        "HISTORY_",
+        "CACHE_",
     )
     kept = {name: os.environ.pop(name) for name in list(os.environ) if name.startswith(names)}
     yield
@@ -63,8 +69,10 @@ def home() -> Iterator[Path]:
 
 
 @pytest.fixture(scope="session")
-def server(home: Path) -> Iterator[Attachment]:
+def server(home: Path) -> "Iterator[Attachment]":
     """Run the embedded PostgreSQL for the whole run."""
+    from adapters.embedded.postgres import attach
+
     with attach(home) as attachment:
         yield attachment
 
@@ -83,8 +91,9 @@ def _with_login(url: str, user: str, password: str) -> str:
 
 
 @pytest.fixture(scope="session")
-def template(server: Attachment) -> Callable[[str], Addresses]:
+def template(server: "Attachment") -> Callable[[str], Addresses]:
     """Migrate one database; the others are copies of it."""
+    from migrations.run import prepare
 
     def addresses(name: str) -> Addresses:
         owner = server.owner_url(name)
@@ -96,8 +105,10 @@ def template(server: Attachment) -> Callable[[str], Addresses]:
 
 
 @pytest.fixture
-async def addresses(server: Attachment, template: Callable[[str], Addresses]) -> AsyncIterator[Addresses]:
+async def addresses(server: "Attachment", template: Callable[[str], Addresses]) -> AsyncIterator[Addresses]:
     """Copy the migrated database for one test."""
+    import asyncpg
+
     connection = await asyncpg.connect(server.owner_url("postgres"))
     name = f"test_{os.urandom(6).hex()}"
     try:
@@ -109,7 +120,9 @@ async def addresses(server: Attachment, template: Callable[[str], Addresses]) ->
 
 
 @pytest.fixture
-async def database(addresses: Addresses) -> AsyncIterator[Database]:
+async def database(addresses: Addresses) -> "AsyncIterator[Database]":
     """Open the test's database as the application."""
+    from adapters.postgres.database import open_database
+
     async with open_database(addresses.application) as opened:
         yield opened

@@ -160,7 +160,8 @@ def bot_text(bot: BotConfiguration, assignments: Sequence[Assignment]) -> Render
     """Show one bot whole."""
     lines = [bots([bot], assignments)]
     numbers = f"temperature {bot.temperature:g} · {bot.max_tokens} tokens an answer · {bot.top_k} passages"
-    lines.append(Text(f"{numbers} · version {bot.version}", style="dim"))
+    threshold = "default" if bot.threshold is None else f"{bot.threshold:g}"
+    lines.append(Text(f"{numbers} · threshold {threshold} · version {bot.version}", style="dim"))
     if bot.prompt:
         lines += [Text("Prompt:", style="bold"), Text(bot.prompt)]
     return Group(*lines)

@@ -1,8 +1,8 @@
-"""Keep answers in this process: no server, bounded memory, gone with the process."""
+"""Keep answers and passages in this process: no server, bounded memory, gone with the process."""
 
 import time
 from collections import OrderedDict
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 
@@ -20,13 +20,15 @@ from core.cache import (
     Candidate,
     Flights,
     decode,
+    decode_passages,
     encode,
+    encode_passages,
     nearest,
     scope_key,
     scope_of,
     tenant_prefix,
 )
-from core.domain import Vector
+from core.domain import Passage, Vector
 
 TOTAL_BYTES = 64 * 1024 * 1024
 MAX_SCOPES = 64  # with vectors; one of 500 entries and 384 dimensions takes 0.8 MB
@@ -62,7 +64,7 @@ class _Vectors:
 
 
 class InProcessCache:
-    """Keep the answers used last, up to a number of bytes."""
+    """Keep what was used last, up to a number of bytes."""
 
     def __init__(
         self,
@@ -81,28 +83,21 @@ class InProcessCache:
 
     async def get(self, key: str) -> CachedAnswer | None:
         """Look up the answer kept under KEY."""
-        if key not in self._entries:
-            return None
-        expires_at, entry = self._entries[key]
-        if expires_at <= self._now():
-            self._drop(key)
-            return None
-        self._entries.move_to_end(key)
-        return decode(key, entry)
+        return decode(key, self._entry(key))
 
     async def put(self, key: str, answer: CachedAnswer, ttl_s: float = TTL_S, *, vector: Vector | None = None) -> None:
         """Keep ANSWER for TTL_S; with VECTOR it can also be found by similar questions."""
         self._flights.land(key, answer)
-        entry = encode(key, answer)
-        if len(entry) > self._largest_bytes:
-            return
-        self._drop(key)
-        self._entries[key] = self._now() + ttl_s, entry
-        self._bytes += len(entry)
-        while self._bytes > self._total_bytes:
-            self._drop(next(iter(self._entries)))
-        if vector is not None:
+        if self._keep(key, encode(key, answer), ttl_s) and vector is not None:
             self._add_vector(key, vector)
+
+    async def get_passages(self, key: str) -> tuple[Passage, ...] | None:
+        """Look up the passages kept under KEY."""
+        return decode_passages(key, self._entry(key))
+
+    async def put_passages(self, key: str, passages: Sequence[Passage], ttl_s: float = TTL_S) -> None:
+        """Keep PASSAGES for TTL_S, unless they are too large."""
+        self._keep(key, encode_passages(key, passages), ttl_s)
 
     async def similar(self, scope: CacheScope, vector: Vector, limit: int = CANDIDATES) -> list[Candidate]:
         """List the kept answers of SCOPE whose questions are nearest, the nearest first."""
@@ -126,6 +121,27 @@ class InProcessCache:
             self._drop(key)
         for scope in [scope for scope in self._scopes if scope.startswith(prefix)]:
             del self._scopes[scope]
+        return True
+
+    def _entry(self, key: str) -> bytes | None:
+        if key not in self._entries:
+            return None
+        expires_at, entry = self._entries[key]
+        if expires_at <= self._now():
+            self._drop(key)
+            return None
+        self._entries.move_to_end(key)
+        return entry
+
+    def _keep(self, key: str, entry: bytes, ttl_s: float) -> bool:
+        """Keep an entry and drop those used longest ago; False where it is too large."""
+        if len(entry) > self._largest_bytes:
+            return False
+        self._drop(key)
+        self._entries[key] = self._now() + ttl_s, entry
+        self._bytes += len(entry)
+        while self._bytes > self._total_bytes:
+            self._drop(next(iter(self._entries)))
         return True
 
     def _drop(self, key: str) -> None:

@@ -10,9 +10,9 @@ from core.errors import NotFound, TooLarge, UsageError
 
 LONGEST_PROMPT = 8_000  # characters: it is paid for with every answer
 LONGEST_NAME = 60
-_RANGES = {"temperature": (0, 2), "max_tokens": (50, 4000), "top_k": (1, 20)}
+_RANGES = {"temperature": (0, 2), "max_tokens": (50, 4000), "top_k": (1, 20), "threshold": (0, 2)}
 
-_COLUMNS = "name, prompt, mode, knowledge_bases, models, temperature, max_tokens, top_k, version"
+_COLUMNS = "name, prompt, mode, knowledge_bases, models, temperature, max_tokens, top_k, threshold, version"
 
 _BOTS = f"select {_COLUMNS} from bot_configurations where ($1::text is null or name = $1) order by name"  # noqa: S608
 
@@ -28,12 +28,12 @@ limit 1
 
 _SAVE = """
 insert into bot_configurations
-    (tenant_id, name, prompt, mode, knowledge_bases, models, temperature, max_tokens, top_k)
-values ($1, $2, $3, $4, $5, $6, $7, $8, $9)
+    (tenant_id, name, prompt, mode, knowledge_bases, models, temperature, max_tokens, top_k, threshold)
+values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)
 on conflict (tenant_id, name) do update set
     prompt = excluded.prompt, mode = excluded.mode, knowledge_bases = excluded.knowledge_bases,
     models = excluded.models, temperature = excluded.temperature, max_tokens = excluded.max_tokens,
-    top_k = excluded.top_k, version = bot_configurations.version + 1, updated_at = now()
+    top_k = excluded.top_k, threshold = excluded.threshold, version = bot_configurations.version + 1, updated_at = now()
 returning version
 """
 
@@ -83,6 +83,7 @@ class PostgresBots:
                 bot.temperature,
                 bot.max_tokens,
                 bot.top_k,
+                bot.threshold,
             )
         return replace(bot, version=version)
 
@@ -136,7 +137,7 @@ def _check(bot: BotConfiguration) -> None:
         )
     for field, (low, high) in _RANGES.items():
         value = getattr(bot, field)
-        if not low <= value <= high:
+        if value is not None and not low <= value <= high:
             raise UsageError(f"The {field.replace('_', ' ')} is {value}; give a number from {low} to {high}.")
 
 
@@ -156,5 +157,6 @@ def _bot(row: asyncpg.Record) -> BotConfiguration:
         temperature=row["temperature"],
         max_tokens=row["max_tokens"],
         top_k=row["top_k"],
+        threshold=row["threshold"],
         version=row["version"],
     )

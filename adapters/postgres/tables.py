@@ -261,6 +261,7 @@ class BotRow(SQLModel, table=True):
     temperature: float = Field(sa_column=Column(Double, nullable=False))
     max_tokens: int = Field(sa_column=Column(Integer, nullable=False))
     top_k: int = Field(sa_column=Column(Integer, nullable=False))
+    threshold: float | None = Field(sa_column=Column(Double))
     version: int = Field(sa_column=Column(BigInteger, nullable=False, server_default=sql("1")))
     updated_at: datetime = Field(sa_column=_now())
 

@@ -1,4 +1,4 @@
-"""Keep answers in Redis or Valkey, shared by all processes. No search module is needed.
+"""Keep answers and passages in Redis or Valkey, shared by all processes. No search module is needed.
 
 Keys: an entry under its exact key; under `<scope>:vectors` a sorted set whose members are the 32 bytes of a question's
 hash and its vector in float16, and whose scores are the times their entries end; under `<key>:flight` who answers.
@@ -7,7 +7,7 @@ hash and its vector in float16, and whose scores are the times their entries end
 import asyncio
 import secrets
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from functools import partial
@@ -29,13 +29,15 @@ from core.cache import (
     Candidate,
     Flights,
     decode,
+    decode_passages,
     encode,
+    encode_passages,
     nearest,
     scope_key,
     scope_of,
     tenant_prefix,
 )
-from core.domain import Vector
+from core.domain import Passage, Vector
 
 LEASE_S = 3.0  # after which a leader that has died is replaced
 LANDED = b"landed"
@@ -64,7 +66,7 @@ class _Mirror:
 
 
 class RedisCache:
-    """Keep answers for all processes; without the server, everything is a miss."""
+    """Keep answers and passages for all processes; without the server, everything is a miss."""
 
     def __init__(self, link: Link, *, largest_bytes: int = LARGEST_BYTES, lease_s: float = LEASE_S) -> None:
         self._link = link
@@ -80,11 +82,16 @@ class RedisCache:
     async def put(self, key: str, answer: CachedAnswer, ttl_s: float = TTL_S, *, vector: Vector | None = None) -> None:
         """Keep ANSWER for TTL_S; with VECTOR it can also be found by similar questions."""
         self._flights.land(key, answer)
-        entry = encode(key, answer)
-        ttl_ms = round(ttl_s * 1000)
-        if len(entry) <= self._largest_bytes and ttl_ms > 0:
-            await self._link.call(lambda client: _save(client, key, entry, ttl_ms, vector))
-            self._mirrors.pop(scope_of(key), None)
+        await self._keep(key, encode(key, answer), ttl_s, vector)
+        self._mirrors.pop(scope_of(key), None)
+
+    async def get_passages(self, key: str) -> tuple[Passage, ...] | None:
+        """Look up the passages kept under KEY."""
+        return decode_passages(key, await self._link.call(lambda client: client.get(key)))
+
+    async def put_passages(self, key: str, passages: Sequence[Passage], ttl_s: float = TTL_S) -> None:
+        """Keep PASSAGES for TTL_S, unless they are too large."""
+        await self._keep(key, encode_passages(key, passages), ttl_s)
 
     async def similar(self, scope: CacheScope, vector: Vector, limit: int = CANDIDATES) -> list[Candidate]:
         """List the kept answers of SCOPE whose questions are nearest, the nearest first."""
@@ -117,6 +124,11 @@ class RedisCache:
         while cursor:
             cursor = await self._link.call(partial(erase, cursor=cursor))
         return cursor is not None
+
+    async def _keep(self, key: str, entry: bytes, ttl_s: float, vector: Vector | None = None) -> None:
+        ttl_ms = round(ttl_s * 1000)
+        if len(entry) <= self._largest_bytes and ttl_ms > 0:
+            await self._link.call(lambda client: _save(client, key, entry, ttl_ms, vector))
 
     async def _mirror(self, scope: str, dimensions: int) -> _Mirror | None:
         """Read the vectors of a scope, or what was read of them a moment ago."""

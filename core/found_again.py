@@ -1,0 +1,52 @@
+"""Passages found a moment ago, given again to the same question while nothing that could be found has changed."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from core.cache import TTL_S, PassageCache, passages_key
+from core.domain import Passage, Place, Query
+from core.ports import Retriever
+
+
+@dataclass(frozen=True, slots=True)
+class RememberedQuery(Query):
+    """A query whose passages may be remembered."""
+
+    question: str = ""  # the text VECTOR is the embedding of
+    readable: tuple[tuple[int, int], ...] | None = None  # id and version of what may be read; None: not known yet
+
+
+class RememberedSearch:
+    """The Retriever port around another one, which is asked only for what the cache does not have.
+
+    Passages depend on what may be read and on the question, so one who asks the same with another bot, model, mode or
+    language is given them too, as is one whose answer must not be shared because it rests on what was said before.
+    """
+
+    def __init__(self, retriever: Retriever, cache: PassageCache, *, embeds: bool, ttl_s: float = TTL_S) -> None:
+        self._retriever = retriever
+        self._cache = cache
+        self._embeds = embeds  # whether questions have vectors while all is well
+        self._ttl_s = ttl_s
+
+    async def readable(self, tenant_id: int, place: Place, names: Sequence[str]) -> tuple[tuple[int, int], ...]:
+        """List id and version of each knowledge base that may be read in PLACE; with NAMES, of those only."""
+        return await self._retriever.readable(tenant_id, place, names)
+
+    async def search(self, tenant_id: int, query: Query) -> list[Passage]:
+        """Find the best passages among what the query's place may read; best first."""
+        cut_short = self._embeds and query.vector is None
+        if cut_short or not isinstance(query, RememberedQuery) or not query.question:
+            return await self._retriever.search(tenant_id, query)
+        readable = query.readable
+        if readable is None:
+            readable = await self.readable(tenant_id, query.place, query.knowledge_bases)
+        key = passages_key(tenant_id, readable, query, query.question)
+        if kept := await self._cache.get_passages(key):
+            return list(kept)
+        found = await self._retriever.search(tenant_id, query)
+        # A knowledge base granted here meanwhile may have been searched, and the key does not name it: under this key
+        # its passages would also be given where it may not be read.
+        if found and set(readable) == set(await self.readable(tenant_id, query.place, query.knowledge_bases)):
+            await self._cache.put_passages(key, found, self._ttl_s)
+        return found
