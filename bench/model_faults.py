@@ -32,7 +32,8 @@ def load_server() -> ModuleType:
     """Load the misbehaving server of the contract tests."""
     path = Path(__file__).parents[1] / "tests" / "contract" / "model_server.py"
     spec = importlib.util.spec_from_file_location("model_server", path)
-    assert spec and spec.loader
+    assert spec is not None
+    assert spec.loader is not None
     module = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(module)
     return module
@@ -91,7 +92,8 @@ async def run() -> None:
     for name, behaviour in faults.items():
         ended = await asyncio.gather(*(limited(behaviour) for _ in range(RUNS)))
         kinds, seconds = [kind for kind, _ in ended], [taken for _, taken in ended]
-        counts = " ".join(f"{kinds.count(kind):>{width}}" for kind, width in (("answer", 8), ("fallback", 10), ("half", 7)))
+        widths = {"answer": 8, "fallback": 10, "half": 7}
+        counts = " ".join(f"{kinds.count(kind):>{width}}" for kind, width in widths.items())
         print(f"{name:32} {counts} {statistics.median(seconds):7.2f} {max(seconds):8.2f}", flush=True)
 
 

@@ -3,7 +3,9 @@
 import asyncio
 import getpass
 import sys
+import threading
 import uuid
+from contextlib import suppress
 
 from rich.text import Text
 
@@ -11,7 +13,7 @@ from adapters.console import outbound
 from bots.screen import err, out, show
 from bots.wiring import Frontdesk
 from core.domain import Answer, Author, Message, Place, Platform, Session
-from core.errors import StoreUnavailable, UsageError
+from core.errors import FrontdeskError, StoreUnavailable, UsageError
 
 HELP = "Ask anything. /new begins a new conversation, /history shows this one, /human opens a ticket, /quit ends."
 _CHANNEL = "terminal"
@@ -91,10 +93,10 @@ async def talk(frontdesk: Frontdesk, *, session: str | None, knowledge_bases: tu
             if line.strip() == "/quit":
                 return
             current = await _respond(frontdesk, current, line.strip(), knowledge_bases)
-        except UsageError as error:
-            err.print(str(error), style="red", markup=False)
         except StoreUnavailable as error:
-            err.print(f"{error} Your question was not saved; ask it again then.", style="red", markup=False)
+            err.print(f"{error} Your question was not saved; ask it again then.", style="red")
+        except FrontdeskError as error:
+            err.print(str(error), style="red")
 
 
 async def _respond(frontdesk: Frontdesk, session: Session, line: str, knowledge_bases: tuple[str, ...]) -> Session:
@@ -121,7 +123,20 @@ async def _respond(frontdesk: Frontdesk, session: Session, line: str, knowledge_
 async def _read_line() -> str | None:
     """Read one line from the terminal or a pipe; None at its end."""
     prompt = "\nyou> " if sys.stdin.isatty() else ""
-    try:
-        return await asyncio.to_thread(input, prompt)
-    except EOFError:
-        return None
+    loop = asyncio.get_running_loop()
+    line: asyncio.Future[str | None] = loop.create_future()
+
+    def settle(typed: str | None) -> None:
+        if not line.done():
+            line.set_result(typed)
+
+    def read() -> None:
+        typed: str | None = None
+        with suppress(EOFError, ValueError):  # the end, or a stdin that was closed
+            typed = input(prompt)
+        with suppress(RuntimeError):  # the conversation is over
+            loop.call_soon_threadsafe(settle, typed)
+
+    # Not a pool's thread: Ctrl-C could not end the program before that thread has read its line.
+    threading.Thread(target=read, daemon=True).start()
+    return await line

@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 from typer.exceptions import TyperException
 
-from adapters.console.outbound import answer_text
+from adapters.console.outbound import answer_text, plain
 from bots import cli_admin, cli_bots, cli_knowledge, cli_sessions, cli_tickets, logs, settings
 from bots.chat import ask_once, talk
 from bots.demo import demonstrate
@@ -103,4 +103,4 @@ def _hint(error: TyperException) -> str:
 
 def _complain(message: str, hint: str = "") -> None:
     err.print("error: ", style="bold red", end="")
-    err.print(message + hint, markup=False)
+    err.print(plain(message + hint))

@@ -4,6 +4,7 @@ import asyncio
 from contextlib import AsyncExitStack
 from dataclasses import dataclass
 from typing import Annotated
+from urllib.parse import urlsplit
 
 import typer
 from rich.console import RenderableType
@@ -32,6 +33,8 @@ def migrate(
     if settings.database_url is None:
         raise UsageError("DATABASE_URL is not set; the embedded database migrates itself.")
     owner = owner_url or (settings.database_owner_url.get_secret_value() if settings.database_owner_url else None)
+    if owner is not None and not owner.startswith(("postgresql://", "postgres://")):
+        raise UsageError("Write the owner's address as postgresql://OWNER:PASSWORD@HOST/DATABASE.")
     if owner is None:
         raise UsageError("Name the database's owner: --owner-url postgresql://OWNER:PASSWORD@HOST/DATABASE")
     from migrations.run import prepare  # noqa: PLC0415  (Alembic takes 0.3 s to import)
@@ -80,12 +83,22 @@ async def _database(settings: Settings) -> Part:
         return Part("database", "not working", str(error), ok=False)
 
 
+def _host(address: str | None) -> str:
+    """Name a server without what its address may hold of secrets."""
+    return urlsplit(address).netloc.rpartition("@")[2] if address else "the OpenAI API"
+
+
 def _model(settings: Settings) -> Part:
     if not settings.models:
         return Part("model", "none: answers quote the documents", "MODELS and OPENAI_API_KEY (docs/howto/models.md)")
-    place = settings.openai_base_url or "the OpenAI API"
+    place = _host(settings.openai_base_url)
     missing = "" if settings.openai_api_key or settings.openai_base_url else "OPENAI_API_KEY"
-    return Part("model", f"{', '.join(settings.models)} ({place})", missing, ok=not missing)
+    return Part(
+        "model",
+        f"{', '.join(text.partition('@http')[0] for text in settings.models)} ({place})",
+        missing,
+        ok=not missing,
+    )
 
 
 async def _cache(settings: Settings) -> Part:
@@ -106,7 +119,7 @@ async def _embedder(settings: Settings) -> Part:
             if embedder is None:
                 return Part("embedder", "none: words only", "frontdesk model install, or EMBEDDING_MODEL", ok=True)
             identity = embedder.identity
-            place = settings.openai_base_url or "the OpenAI API" if settings.embedding_model else "embedded, English"
+            place = _host(settings.openai_base_url) if settings.embedding_model else "embedded, English"
             return Part("embedder", f"{identity.name}, {identity.dimensions} dimensions ({place})")
     except FrontdeskError as error:
         return Part("embedder", wording.NO_WEIGHTS, str(error), ok=False)

@@ -39,11 +39,10 @@ def ingest(
 ) -> None:
     """Add documents to a knowledge base; unchanged ones cost nothing."""
     found = sources(given)
-    if not found:
+    if not found and not sync:
         raise UsageError(f"There are no files in {', '.join(given)}.")
-    platforms = platform or EMPLOYEE_PLATFORMS
     synced = folders(given) if sync else ()
-    results = run(lambda frontdesk: ingest_sources(frontdesk, kb, found, platforms, synced))
+    results = run(lambda frontdesk: ingest_sources(frontdesk, kb, found, platform or (), synced))
     if json:
         show_json(results)
     else:
@@ -58,10 +57,12 @@ async def ingest_sources(
     synced: tuple[str, ...] = (),
 ) -> list[Result]:
     """Ingest FOUND into the knowledge base NAME under a progress bar; below the folders SYNCED, forget what is gone."""
-    base = await frontdesk.knowledge.create(frontdesk.tenant_id, name, platforms)
+    base = await frontdesk.knowledge.create(frontdesk.tenant_id, name, platforms or EMPLOYEE_PLATFORMS)
+    if platforms and set(platforms) != set(base.platforms):
+        raise UsageError(f"{name} answers on {', '.join(base.platforms)}; change that with `frontdesk kb scope`.")
     await reembed_with_progress(frontdesk, base)
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
-    with Progress(*columns, console=err, transient=True) as bar:
+    with Progress(*columns, console=err, transient=True, disable=not err.is_terminal) as bar:
         task = bar.add_task("reading", total=len(found))
 
         def tell(step: Step) -> None:
@@ -80,7 +81,13 @@ def folders(given: Sequence[str]) -> tuple[str, ...]:
 
 async def reembed_with_progress(frontdesk: Frontdesk, base: KnowledgeBase) -> int:
     """Embed with the present embedder whatever it has not embedded yet."""
-    with Progress(TextColumn("re-embedding {task.description}"), BarColumn(), console=err, transient=True) as bar:
+    with Progress(
+        TextColumn("re-embedding {task.description}", markup=False),
+        BarColumn(),
+        console=err,
+        transient=True,
+        disable=not err.is_terminal,
+    ) as bar:
         task = bar.add_task(base.name, total=1.0, visible=False)
         return await frontdesk.ingestion.reembed(
             frontdesk.tenant_id, base, lambda step: bar.update(task, completed=step.part, visible=True)
@@ -94,6 +101,7 @@ async def _forget_gone(
     for document in await frontdesk.knowledge.documents(frontdesk.tenant_id, base.kb_id) if synced else ():
         if document.source.startswith(synced) and document.source not in names:
             await frontdesk.knowledge.remove_document(frontdesk.tenant_id, base.kb_id, document.source)
+            err.print(f"removed, its file is gone: {outbound.plain(document.source)}", style="dim")
 
 
 def report(results: Sequence[Result]) -> None:
@@ -103,7 +111,7 @@ def report(results: Sequence[Result]) -> None:
     show(", ".join(f"{count} {outcome.value}" for outcome, count in counts.items() if count) + f" ({chunks} chunks)")
     for result in results:
         if result.outcome in (Outcome.REFUSED, Outcome.NO_TEXT):
-            show(f"  {result.outcome.value}: {result.source}: {result.reason}")
+            show(outbound.plain(f"  {result.outcome.value}: {result.source}: {result.reason}"))
 
 
 @kb.command("list")
@@ -158,15 +166,21 @@ def scope(
     name: Name,
     platform: Platforms = None,
     channel: Annotated[
-        list[str] | None, typer.Option("--channel", metavar="CHANNEL", help="Only in this channel; may be repeated.")
+        list[str] | None,
+        typer.Option("--channel", metavar="CHANNEL", help="Only in this one; may be repeated; '' for all."),
     ] = None,
     json: Json = False,
 ) -> None:
-    """Set where a knowledge base answers: its platforms and, if given, only these channels."""
+    """Set where a knowledge base answers; what is not given stays as it is."""
+    if platform is None and channel is None:
+        raise UsageError("Say what to change: --platform NAME, --channel CHANNEL, or --channel '' for every channel.")
+    wanted = [text for text in channel or () if text]
 
     async def change(frontdesk: Frontdesk) -> KnowledgeBase:
         base = await frontdesk.knowledge.knowledge_base(frontdesk.tenant_id, name)
-        return await frontdesk.knowledge.set_scope(frontdesk.tenant_id, name, platform or base.platforms, channel or ())
+        return await frontdesk.knowledge.set_scope(
+            frontdesk.tenant_id, name, platform or base.platforms, base.channels if channel is None else wanted
+        )
 
     base = run(change)
     show_either(base, outbound.knowledge_bases([base]), json=json)

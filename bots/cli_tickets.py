@@ -8,10 +8,11 @@ from adapters.console import outbound
 from bots.screen import Json, run, show, show_either
 from core.domain import TicketState
 from core.errors import UsageError
+from core.redact import notice, redact
 
 tickets = typer.Typer(help="List, read, answer and close the questions handed to a person.", no_args_is_help=True)
 
-Number = Annotated[int, typer.Argument(metavar="NUMBER", help="The ticket's number.")]
+Number = Annotated[int, typer.Argument(metavar="NUMBER", min=1, max=2**31, help="The ticket's number.")]
 
 
 @tickets.command("list")
@@ -39,8 +40,9 @@ def answer(
     """Answer a ticket; the answer goes into the session the question came from."""
     if not text.strip():
         raise UsageError("The answer is empty; write what the author should read.")
-    run(lambda frontdesk: frontdesk.tickets.answer(frontdesk.tenant_id, number, text))
-    show(f"Ticket {number} is answered.")
+    redacted = redact(text)
+    run(lambda frontdesk: frontdesk.tickets.answer(frontdesk.tenant_id, number, redacted.text))
+    show(f"Ticket {number} is answered. {notice(redacted.hidden)}".strip())
 
 
 @tickets.command()

@@ -11,7 +11,7 @@ from bots.chat import Printed, choose_session, message, talk
 from bots.cli_knowledge import ingest_sources, report
 from bots.screen import out, run, show
 from bots.wiring import Frontdesk
-from core.domain import EMPLOYEE_PLATFORMS, Answer, Session
+from core.domain import Answer, Session
 from ingest.sources import sources
 
 KNOWLEDGE_BASE = "sample-handbook"
@@ -43,7 +43,7 @@ async def _ingest(frontdesk: Frontdesk, folder: Path) -> None:
     show(Text("Ingesting the sample handbook", style="bold"))
     found = [source for source in sources([str(folder)]) if source.name.endswith((".md", ".pdf", ".docx"))]
     everything = ("",)  # also what an older checkout left: each source begins with the empty string
-    report(await ingest_sources(frontdesk, KNOWLEDGE_BASE, found, EMPLOYEE_PLATFORMS, everything))
+    report(await ingest_sources(frontdesk, KNOWLEDGE_BASE, found, (), everything))
 
 
 async def _converse(frontdesk: Frontdesk) -> None:

@@ -17,8 +17,20 @@ T = TypeVar("T")
 
 Json = Annotated[bool, typer.Option("--json", help="Write JSON for machines.")]
 
-out = Console(highlight=False, soft_wrap=True)
-err = Console(stderr=True, highlight=False, soft_wrap=True)
+
+class Screen(Console):
+    """A console that shows text as it is: brackets are no markup, and a closed pipe is the caller's to handle."""
+
+    def __init__(self, *, stderr: bool = False) -> None:
+        super().__init__(stderr=stderr, highlight=False, soft_wrap=True, markup=False, emoji=False)
+
+    def on_broken_pipe(self) -> None:
+        """Leave it to main(), which ends without an error: the reader has seen enough."""
+        raise BrokenPipeError
+
+
+out = Screen()
+err = Screen(stderr=True)
 
 
 def show(value: RenderableType) -> None:

@@ -82,7 +82,9 @@ class Settings(BaseSettings):
     )
     top_k: int = Field(8, ge=1, le=20, description="Passages found for one question.")
     max_question_characters: int = Field(8_000, ge=100, le=100_000, description="Longer questions are refused.")
-    max_file_mb: int = Field(10, ge=1, le=200, description="Larger documents are refused.")
+    max_file_mb: int = Field(
+        10, ge=1, le=200, description="Larger documents are refused; so are texts of over 5 million characters."
+    )
     fetch_allow_hosts: Annotated[frozenset[str], NoDecode] = Field(
         frozenset(), description="Hosts on private networks whose pages may be ingested, separated by commas."
     )
@@ -113,6 +115,8 @@ def load() -> Settings:
     """Read the settings; raises UsageError naming every variable that is wrong."""
     try:
         return Settings()
+    except UnicodeDecodeError as error:
+        raise UsageError("The file .env is not UTF-8; save it again as UTF-8.") from error
     except ValidationError as error:
         wrong = "; ".join(f"{str(part['loc'][0]).upper()}: {part['msg']}" for part in error.errors(include_input=False))
         raise UsageError(f"Settings are wrong: {wrong}. See .env.example.") from None

@@ -1,9 +1,10 @@
 """Settings become adapters, adapters become the engine."""
 
 import asyncio
+import os
 import secrets
 from collections.abc import AsyncIterator, Callable
-from contextlib import AsyncExitStack, asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import urlsplit, urlunsplit
@@ -21,11 +22,12 @@ from adapters.postgres.sessions import PostgresSessions
 from adapters.postgres.tickets import PostgresTickets
 from bots.models import Answerers, open_models
 from bots.settings import Settings
-from core.cache import AnswerCache
+from core.cache import Cache
 from core.cost import parse_prices
 from core.domain import BotConfiguration
 from core.engine import Engine, Policy
 from core.errors import StoreUnavailable
+from core.found_again import RememberedSearch
 from core.ports import BotStore, Embedder, KnowledgeStore, SessionStore, TicketStore
 from core.verify import ModelVerifier
 from ingest.fetch import AllowedTargets, FetchLimits
@@ -69,7 +71,9 @@ async def open_frontdesk(settings: Settings, say: Say) -> AsyncIterator[Frontdes
             sessions=sessions,
             tickets=tickets,
             bots=bots,
-            retriever=PostgresSearch(database),
+            retriever=RememberedSearch(
+                PostgresSearch(database), cache, embeds=embedder is not None, ttl_s=settings.cache_ttl_s
+            ),
             answerers=Answerers(models, ExtractiveAnswerer(embedder), settings.model_deadline_s),
             embedder=embedder,
             cache=cache,
@@ -109,7 +113,7 @@ def policy(settings: Settings) -> Policy:
 
 
 @asynccontextmanager
-async def open_cache(settings: Settings) -> AsyncIterator[AnswerCache]:
+async def open_cache(settings: Settings) -> AsyncIterator[Cache]:
     """Open the cache of SETTINGS: Redis, or this process."""
     if settings.redis_url is None:
         yield InProcessCache()
@@ -173,9 +177,12 @@ async def _is_current(url: str) -> bool:
 def _password(path: Path) -> str:
     """Read the application role's password, made at the first start; only its owner may read the file."""
     if not path.exists():
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.touch(mode=0o600)
-        path.write_text(secrets.token_urlsafe(24), encoding="ascii")
+        new = path.with_name(f"{path.name}.{secrets.token_hex(4)}")
+        new.touch(mode=0o600)
+        new.write_text(secrets.token_urlsafe(24), encoding="ascii")
+        with suppress(FileExistsError):  # of two processes at once, one is first; whole or absent, never empty
+            os.link(new, path)
+        new.unlink()
     return path.read_text(encoding="ascii")
 
 

@@ -60,6 +60,7 @@ class Asked:
     language: str
     turns: tuple[Turn, ...]
     recalled: Recalled
+    readable: tuple[tuple[int, int], ...] | None = None  # id and version of what may be read, once that is known
     hidden: str = ""  # a sentence on what was redacted
     tally: Tally = field(default_factory=Tally)  # what the models asked for this message have used
 

@@ -22,7 +22,8 @@ class Marks:
 
     def __init__(self, passages: Sequence[Passage]) -> None:
         self._passages = passages
-        self._numbers: dict[int, int] = {}  # the passage's place in the list, from one -> the number people see
+        self._numbers: dict[tuple[str, str], int] = {}  # source and label -> the number people see
+        self._cited: list[Passage] = []  # the first passage of each number
         self._held = ""
 
     def feed(self, piece: str) -> str:
@@ -40,13 +41,18 @@ class Marks:
 
     def citations(self) -> tuple[Citation, ...]:
         """List what was cited so far, in the order of the numbers."""
-        return tuple(_citation(number, self._passages[asked - 1]) for asked, number in self._numbers.items())
+        return tuple(_citation(number, passage) for number, passage in enumerate(self._cited, 1))
 
     def _renumber(self, match: re.Match[str]) -> str:
         asked = int(match[2])
         if not 1 <= asked <= len(self._passages):
             return ""
-        return f"{match[1]}[{self._numbers.setdefault(asked, len(self._numbers) + 1)}]"
+        passage = self._passages[asked - 1]
+        place = (passage.source, label(passage))  # two passages of one place are one source to a reader
+        if place not in self._numbers:
+            self._cited.append(passage)
+            self._numbers[place] = len(self._cited)
+        return f"{match[1]}[{self._numbers[place]}]"
 
 
 class CitingReply:

@@ -206,6 +206,8 @@ class Query:
     embedder: EmbedderIdentity | None = None
     knowledge_bases: tuple[str, ...] = ()  # empty: all that may be read here
     limit: int = 8
+    question: str = ""  # the text VECTOR is the embedding of; empty: what is found is not remembered
+    readable: tuple[tuple[int, int], ...] | None = None  # id and version of those to search; None: all that may be read
 
 
 @dataclass(frozen=True, slots=True)

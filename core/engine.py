@@ -88,6 +88,8 @@ class Engine:
         """
         clock = Clock()
         self._limit(message.text)
+        # PostgreSQL keeps no NUL, and half a character from a broken client is none.
+        message = replace(message, text=message.text.replace("\0", "").encode("utf-8", "replace").decode())
         with clock.step("recall"):
             asked = await self._recall(message)
         result = await self._decide(asked, reply, clock)
@@ -143,6 +145,7 @@ class Engine:
             question = await self._rewriter.stand_alone(text, asked.turns, asked.language, asked.tally)
         with clock.step("scope"):
             scope = await self._scope(asked)
+        asked = replace(asked, readable=scope.knowledge_bases)
         return await self._resolve(asked, question, scope, reply, clock)
 
     async def _scope(self, asked: Asked) -> CacheScope:
@@ -247,6 +250,8 @@ class Engine:
             embedder=self._embedder.identity if self._embedder and vector else None,
             knowledge_bases=asked.knowledge_bases,
             limit=asked.bot.top_k,
+            question=question,
+            readable=asked.readable,
         )
         with clock.step("search"):
             passages = tuple(await self._retriever.search(asked.message.tenant_id, query))

@@ -1,19 +1,11 @@
 """Passages found a moment ago, given again to the same question while nothing that could be found has changed."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import replace
 
 from core.cache import TTL_S, PassageCache, passages_key
 from core.domain import Passage, Place, Query
 from core.ports import Retriever
-
-
-@dataclass(frozen=True, slots=True)
-class RememberedQuery(Query):
-    """A query whose passages may be remembered."""
-
-    question: str = ""  # the text VECTOR is the embedding of
-    readable: tuple[tuple[int, int], ...] | None = None  # id and version of what may be read; None: not known yet
 
 
 class RememberedSearch:
@@ -36,7 +28,7 @@ class RememberedSearch:
     async def search(self, tenant_id: int, query: Query) -> list[Passage]:
         """Find the best passages among what the query's place may read; best first."""
         cut_short = self._embeds and query.vector is None
-        if cut_short or not isinstance(query, RememberedQuery) or not query.question:
+        if cut_short or not query.question:
             return await self._retriever.search(tenant_id, query)
         readable = query.readable
         if readable is None:
@@ -44,9 +36,9 @@ class RememberedSearch:
         key = passages_key(tenant_id, readable, query, query.question)
         if kept := await self._cache.get_passages(key):
             return list(kept)
-        found = await self._retriever.search(tenant_id, query)
-        # A knowledge base granted here meanwhile may have been searched, and the key does not name it: under this key
-        # its passages would also be given where it may not be read.
-        if found and set(readable) == set(await self.readable(tenant_id, query.place, query.knowledge_bases)):
+        # Only in what the key names: under this key, the passages of a knowledge base granted here meanwhile would
+        # also be given where it may not be read.
+        found = await self._retriever.search(tenant_id, replace(query, readable=readable))
+        if found:
             await self._cache.put_passages(key, found, self._ttl_s)
         return found

@@ -130,6 +130,9 @@ class Ingestion:
     async def _prepare(self, source: Source, known: Fingerprint | None, sandbox: Sandbox) -> Prepared | Result:
         """Read and split one source; where the same bytes were ingested before, say again how that ended."""
         title, data = source.title, b""
+        if not _is_text(source.name):
+            name = source.name.encode("utf-8", "replace").decode()
+            return Result(name, Outcome.REFUSED, "its name is not UTF-8; rename it")
         try:
             name, media_type, data = await self._load(source)
             if known is not None and _unchanged(known, data):
@@ -142,7 +145,7 @@ class Ingestion:
         except Refused as error:
             return Prepared(_version(source, title, data, Outcome.REFUSED, reason=str(error)))
         if not chunks:
-            reason = "it holds no text; a scan needs text recognition (OCR) first"
+            reason = "it holds no text" + ("; a scan needs text recognition (OCR) first" if document.pages else "")
             return Prepared(_version(source, title, data, Outcome.NO_TEXT, reason=reason, pages=document.pages))
         version = _version(source, title, data, Outcome.INDEXED, file_format=file_format.value, pages=document.pages)
         return Prepared(version, tuple(chunks))
@@ -208,6 +211,14 @@ class _Run:
 
     def embedded(self, source: str, part: float) -> None:
         self.tell(Progress(len(self.results), self.total, embedding=source, part=part))
+
+
+def _is_text(name: str) -> bool:
+    try:
+        name.encode()
+    except UnicodeEncodeError:  # bytes of a file's name that are no UTF-8
+        return False
+    return True
 
 
 def _unchanged(known: Fingerprint, data: bytes) -> bool:

@@ -4,7 +4,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from core.errors import NotFound
+from core.errors import NotFound, UsageError
 
 # Folders that hold no documents of people's.
 _SKIPPED_FOLDERS = {".git", ".hg", ".svn", ".venv", "__pycache__", "node_modules"}
@@ -52,7 +52,11 @@ def _expand(text: str) -> Iterator[Source]:
 
 
 def _files(folder: Path) -> Iterator[Path]:
-    for entry in folder.iterdir():
+    try:
+        entries = list(folder.iterdir())
+    except OSError as error:
+        raise UsageError(f"The folder {folder} cannot be read ({error.strerror}); nothing was ingested.") from error
+    for entry in entries:
         if entry.name.startswith(".") or entry.name in _SKIPPED_FOLDERS:
             continue
         if entry.is_symlink():

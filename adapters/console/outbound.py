@@ -1,5 +1,6 @@
 """What the terminal shows: answers, tables and, for machines, JSON."""
 
+import re
 from collections.abc import Sequence
 from dataclasses import asdict, is_dataclass
 from datetime import datetime
@@ -9,6 +10,7 @@ from typing import Any
 from uuid import UUID
 
 from rich.console import Group, RenderableType
+from rich.style import Style
 from rich.table import Table
 from rich.text import Text
 
@@ -29,6 +31,8 @@ from core.domain import (
     Turn,
 )
 
+_CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f]")
+
 _OUTCOME_STYLE = {
     Outcome.INDEXED: "green",
     Outcome.UNCHANGED: "dim",
@@ -37,6 +41,11 @@ _OUTCOME_STYLE = {
 }
 _TICKET_STYLE = {TicketState.OPEN: "yellow", TicketState.ANSWERED: "green", TicketState.CLOSED: "dim"}
 _SPEAKER = {Role.AUTHOR: "you", Role.ASSISTANT: "frontdesk", Role.PERSON: "a person"}
+
+
+def plain(text: str) -> str:
+    """Make TEXT harmless on a terminal: control characters, in a file's name for example, show as a question mark."""
+    return _CONTROL.sub("\N{REPLACEMENT CHARACTER}", text.encode("utf-8", "replace").decode())
 
 
 def address(citation: Citation) -> str:
@@ -52,8 +61,8 @@ def sources(citations: Sequence[Citation]) -> list[Text]:
     lines = []
     for citation in citations:
         line = Text(f"  [{citation.number}] ", style="dim")
-        line.append(citation.label, style=f"link {address(citation)}")
-        line.append(f"  {citation.source}", style="dim")
+        line.append(plain(citation.label), style=Style(link=plain(address(citation))))
+        line.append(f"  {plain(citation.source)}", style="dim")
         lines.append(line)
     return lines
 
@@ -120,12 +129,12 @@ def documents(found: Sequence[DocumentRecord]) -> RenderableType:
     table = _table("document", "title", "outcome", "chunks", "kB", "why")
     for document in found:
         table.add_row(
-            document.source,
-            document.title,
+            plain(document.source),
+            plain(document.title),
             Text(document.outcome.value, style=_OUTCOME_STYLE[document.outcome]),
             str(document.chunks),
             f"{document.size_bytes / 1000:.0f}",
-            document.reason,
+            plain(document.reason),
         )
     return table
 
@@ -176,7 +185,7 @@ def sessions(found: Sequence[Session]) -> RenderableType:
         table.add_row(
             str(session.session_id)[:8],
             "*" if session.favourite else "",
-            session.title or "(nothing said)",
+            plain(session.title) or "(nothing said)",
             str(session.turns),
             session.place.platform.value,
             _when(session.updated_at),
@@ -208,8 +217,8 @@ def tickets(found: Sequence[Ticket]) -> RenderableType:
         table.add_row(
             str(ticket.number),
             Text(ticket.state.value, style=_TICKET_STYLE[ticket.state]),
-            ticket.question,
-            ticket.reason,
+            plain(ticket.question),
+            plain(ticket.reason),
             _when(ticket.created_at),
         )
     return table

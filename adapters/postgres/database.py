@@ -10,7 +10,7 @@ from urllib.parse import urlsplit
 import asyncpg
 from pgvector.asyncpg import register_vector
 
-from core.errors import FrontdeskError, Refused, StoreUnavailable
+from core.errors import FrontdeskError, Refused, StoreUnavailable, UsageError
 
 Connection: TypeAlias = asyncpg.pool.PoolConnectionProxy
 
@@ -33,6 +33,11 @@ from pg_roles where rolname = current_user
 """
 
 
+_UNREADABLE = (
+    "DATABASE_URL cannot be read; percent-encode special characters of the password: "
+    "postgresql://USER:PASSWORD@HOST/DATABASE"
+)
+
 _GONE = (
     asyncpg.PostgresConnectionError,
     asyncpg.OperatorInterventionError,  # it stops, or an administrator ended the connection
@@ -49,8 +54,12 @@ def _line(error: BaseException) -> str:
 
 def place_of(url: str) -> str:
     """Name a database address for people, without its password."""
-    parts = urlsplit(url)
-    return f"{parts.hostname or 'a local socket'}{f':{parts.port}' if parts.port else ''}{parts.path}"
+    try:
+        parts = urlsplit(url)
+        port = parts.port
+    except ValueError:  # several hosts, or a password that is not percent-encoded: it must not be shown
+        return "the address given"
+    return f"{parts.hostname or 'a local socket'}{f':{port}' if port else ''}{parts.path}"
 
 
 @asynccontextmanager
@@ -58,6 +67,8 @@ async def mapped_errors(place: str) -> AsyncIterator[None]:
     """Turn the driver's errors into ours."""
     try:
         yield
+    except (ValueError, asyncpg.ClientConfigurationError) as error:
+        raise UsageError(_UNREADABLE) from error
     except asyncpg.InvalidPasswordError as error:
         raise StoreUnavailable(f"PostgreSQL at {place} refused the login; check the user and password.") from error
     except asyncpg.InvalidCatalogNameError as error:

@@ -93,6 +93,8 @@ class PostgresKnowledge:
 
     async def create(self, tenant_id: int, name: str, platforms: Sequence[Platform]) -> KnowledgeBase:
         """Create the knowledge base NAME where it is missing and return it."""
+        if not name.strip() or len(name) > 60 or not name.isprintable():
+            raise UsageError("A knowledge base needs a name of 1 to 60 printable characters.")
         async with self._database.tenant(tenant_id) as connection:
             await connection.execute(
                 "insert into knowledge_bases (tenant_id, name, platforms) values ($1, $2, $3) on conflict do nothing",

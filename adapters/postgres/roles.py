@@ -33,7 +33,7 @@ async def ensure_database(owner_url: str, name: str) -> None:
         try:
             if not await connection.fetchval("select 1 from pg_database where datname = $1", name):
                 await connection.execute(f"create database {quoted(name)}")
-        except asyncpg.DuplicateDatabaseError:
+        except (asyncpg.DuplicateDatabaseError, asyncpg.UniqueViolationError):
             pass  # another process was faster
         finally:
             await connection.close()
@@ -71,6 +71,8 @@ async def _create(connection: asyncpg.Connection, role: str, password: str) -> N
         await connection.execute(
             f"create role {quoted(role)} login nosuperuser nobypassrls nocreatedb nocreaterole password {literal}"
         )
+    except (asyncpg.DuplicateObjectError, asyncpg.UniqueViolationError):
+        return  # another process was faster
     except asyncpg.InsufficientPrivilegeError as error:
         statements = ";\n  ".join([f"create role {quoted(role)} login password '...'", *grants(role)])
         raise Refused(

@@ -12,7 +12,8 @@ from core.domain import Passage, Place, Query
 from core.ranking import RANKING, rerank
 
 # Parameters: 1 tenant, 2 platform, 3 channel, 4 names of knowledge bases or null, 5 terms, 6 limit, 7 k1, 8 b,
-# 9 candidates of each list; with a vector also 10 vector, 11 embedder's name, 12 weight of the cosine.
+# 9 candidates of each list, 10 ids of knowledge bases or null; with a vector also 11 vector, 12 embedder's name,
+# 13 weight of the cosine.
 # What the author may read is decided in here, so that no caller can search past it.
 _READABLE = """tenant_id = $1 and $2 = any(platforms)
         and (channels = '{}' or $3 = any(channels))
@@ -22,7 +23,7 @@ _LEXICAL = f"""
 with readable as materialized (
     select kb_id, name, embedder_id, chunk_count, term_total
     from knowledge_bases
-    where {_READABLE}
+    where {_READABLE} and ($10::integer[] is null or kb_id = any($10))
 ), corpus as materialized (
     select array_agg(kb_id) as kb_ids, sum(chunk_count)::float8 as chunks,
         greatest(sum(term_total)::float8 / nullif(sum(chunk_count), 0), 1) as mean_length
@@ -46,7 +47,7 @@ with readable as materialized (
 )"""  # noqa: S608 - only our own constant goes in
 
 _NEAREST = """, asked_vector as materialized (
-    select embedder_id from embedders where tenant_id = $1 and name = $11 and dimensions = {dimensions}
+    select embedder_id from embedders where tenant_id = $1 and name = $12 and dimensions = {dimensions}
 ), nearest as materialized (
     select chunk_id
     from chunk_vectors
@@ -55,7 +56,7 @@ _NEAREST = """, asked_vector as materialized (
         and kb_id = any((
             select array_agg(kb_id) from readable where embedder_id = (select embedder_id from asked_vector)
         )::integer[])
-    order by embedding::halfvec({dimensions}) <=> $10::halfvec({dimensions})
+    order by embedding::halfvec({dimensions}) <=> $11::halfvec({dimensions})
     limit $9
 )"""
 
@@ -72,9 +73,9 @@ _SCORED_BOTH = """, candidates as (
     )
     union all select chunk_id, 0 from nearest where (chunk_id in (select chunk_id from lexical)) is not true
 ), scored as (
-    select chunk_id, coverage, cosine, coverage + $12::float8 * coalesce(cosine, 0) as score
+    select chunk_id, coverage, cosine, coverage + $13::float8 * coalesce(cosine, 0) as score
     from candidates left join lateral (
-        select 1 - (embedding::halfvec({dimensions}) <=> $10::halfvec({dimensions})) as cosine
+        select 1 - (embedding::halfvec({dimensions}) <=> $11::halfvec({dimensions})) as cosine
         from chunk_vectors
         where chunk_vectors.chunk_id = candidates.chunk_id
             and embedder_id = (select embedder_id from asked_vector)
@@ -108,6 +109,7 @@ def parameters(tenant_id: int, query: Query) -> list[Any]:
         RANKING.k1,
         RANKING.b,
         RANKING.candidates,
+        None if query.readable is None else [kb_id for kb_id, _ in query.readable],
     ]
     if query.vector is not None and query.embedder is not None:
         values += [

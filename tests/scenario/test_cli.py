@@ -220,3 +220,50 @@ def test_check_says_what_is_in_use_and_what_is_missing(frontdesk):
 def test_commands_have_help(frontdesk):
     for command in ([], ["kb", "scope"]):
         assert "--help" in frontdesk(*command, "--help").stdout
+
+
+def test_brackets_and_control_characters_in_names_and_texts_are_shown_and_do_nothing(frontdesk, folder):
+    odd = folder / "odd [red]"
+    odd.mkdir()
+    (odd / "\x1b[31mfax.md").write_text("# Fax [/b] machine\n\nThe fax machine is on floor two [/x] of the tower.\n")
+    Path(os.fsdecode(bytes(odd / "latin") + b"\xff.md")).write_text("text")
+    assert "its name is not UTF-8" in frontdesk("ingest", odd, "--kb", "odd").stdout
+    shown = frontdesk("kb", "show", "odd").stdout + frontdesk("ask", "Where is the fax machine?", "--kb", "odd").stdout
+    assert "Fax [/b] machine" in shown
+    assert "floor two [/x]" in shown
+    assert "odd [red]" in shown
+    assert "\x1b" not in shown
+    frontdesk("ask", "What does [/b] mean for elephants?", "--kb", "odd")
+    assert "[/b]" in frontdesk("tickets", "list").stdout
+
+
+def test_a_folder_that_was_emptied_is_forgotten_when_asked(frontdesk, folder):
+    docs = folder / "emptied"
+    docs.mkdir()
+    (docs / "gong.txt").write_text("The gong rings at noon.")
+    frontdesk("ingest", docs, "--kb", "emptied")
+    (docs / "gong.txt").unlink()
+    assert "removed, its file is gone" in frontdesk("ingest", docs, "--kb", "emptied", "--sync").stderr
+    assert json.loads(frontdesk("kb", "show", "emptied", "--json").stdout)["documents"] == []
+
+
+def test_a_scope_keeps_what_is_not_named_and_a_knowledge_base_has_a_name(frontdesk, folder, documents):
+    frontdesk("ingest", folder / "documents" / "travel.md", "--kb", "scoped")
+    frontdesk("kb", "scope", "scoped", "--platform", "slack", "--channel", "C1")
+    kept = json.loads(frontdesk("kb", "scope", "scoped", "--platform", "console", "--json").stdout)
+    assert (kept["platforms"], kept["channels"]) == (["console"], ["C1"])
+    assert json.loads(frontdesk("kb", "scope", "scoped", "--channel", "", "--json").stdout)["channels"] == []
+    frontdesk("kb", "scope", "scoped", code=2)
+    frontdesk("ingest", folder / "documents", "--kb", "", code=2)
+
+
+def test_a_password_that_is_not_encoded_is_not_shown(frontdesk):
+    done = frontdesk("kb", "list", code=2, DATABASE_URL="postgresql://fd:s3cret#x@localhost:1/x")
+    assert "percent-encode" in done.stderr
+    assert "s3cret" not in done.stderr
+
+
+def test_secrets_in_a_persons_answer_are_hidden_too(frontdesk, documents):
+    number = json.loads(frontdesk("ask", "Is there a swimming pool on the roof?", "--json").stdout)["ticket_number"]
+    assert "card number" in frontdesk("tickets", "answer", number, "Pay with 4111 1111 1111 1111.").stdout
+    assert "4111" not in frontdesk("tickets", "show", number).stdout

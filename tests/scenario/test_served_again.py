@@ -73,16 +73,19 @@ class House:
     def __init__(self, database, kb):
         self.knowledge, self.sessions = PostgresKnowledge(database), PostgresSessions(database)
         self.bots, self.kb, self.answerer = PostgresBots(database), kb, Counting()
+        self.tickets, self.threads = PostgresTickets(database), 0
+        self.use(PostgresSearch(database))
+
+    def use(self, retriever):
         self.engine = Engine(
             sessions=self.sessions,
-            tickets=PostgresTickets(database),
+            tickets=self.tickets,
             bots=self.bots,
-            retriever=PostgresSearch(database),
+            retriever=retriever,
             answerers=self.choose,
             embedder=None,
             cache=InProcessCache(),
         )
-        self.threads = 0
 
     async def choose(self, bot):
         return self.answerer
@@ -161,6 +164,28 @@ async def test_a_place_that_may_not_read_is_not_served_what_another_place_was(ho
     assert (await house.ask(platform=Platform.TELEGRAM)).origin is Origin.NOTHING_FOUND
     await house.knowledge.set_scope(1, "handbook", [Platform.SLACK], [])
     assert (await house.ask()).origin is Origin.NOTHING_FOUND
+
+
+class Granting:
+    """A retriever that lets a knowledge base be granted right before it searches."""
+
+    def __init__(self, retriever, grant):
+        self.readable, self.retriever, self.grant = retriever.readable, retriever, grant
+
+    async def search(self, tenant_id, query):
+        await self.grant()
+        return await self.retriever.search(tenant_id, query)
+
+
+async def test_what_is_granted_to_one_place_while_it_asks_is_not_served_to_another(house, database):
+    async def grant():
+        await house.knowledge.set_scope(1, "board", [Platform.TEAMS, Platform.CONSOLE], [])
+
+    house.kb = await house.knowledge.create(1, "board", [Platform.TEAMS])
+    await house.save(99, source="/board.md")
+    house.use(Granting(PostgresSearch(database), grant))
+    await house.ask()
+    assert "99" not in (await house.ask(platform=Platform.SLACK)).text
 
 
 async def test_an_answer_that_rests_on_what_was_said_before_is_not_shared(house):

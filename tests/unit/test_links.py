@@ -118,7 +118,9 @@ def test_no_mixture_of_markup_lets_an_address_through(parts):
     shown = keep_allowed("".join(parts), ["https://ok.test/a"])
     rest = shown.replace("https://ok.test/a", "")
     assert not re.search(
-        r"https?://[\w]|(?<!\w)www\.\w|(?<!\w)evil\.(?:com\b|test/)|\]\([^)]|<[!@]\w|@everyone|@here", rest, re.IGNORECASE
+        r"https?://[\w]|(?<!\w)www\.\w|(?<!\w)evil\.(?:com\b|test/)|\]\([^)]|<[!@]\w|@everyone|@here",
+        rest,
+        re.IGNORECASE,
     )
 
 
@@ -131,7 +133,7 @@ def test_any_text_is_taken(text):
     "part", ["[", "<", "<a ", "<a href=", "](", "[a](", "![", "http://", "a.", "a@", "ev。", '<img alt="']
 )
 def test_nothing_takes_long(part):
-    keep_allowed(part * (20_000 // len(part)), ALLOWED)
+    keep_allowed(part * (10_000 // len(part)), ALLOWED)
 
 
 def test_addresses_are_found_in_every_form():

@@ -1,7 +1,7 @@
 import json as stdlib_json
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from core.domain import Block, BlockKind
@@ -149,7 +149,6 @@ JSON_VALUES = st.recursive(
 )
 
 
-@settings(max_examples=50)
 @given(JSON_VALUES)
 def test_every_word_of_a_json_value_is_read(value: object) -> None:
     blocks = json.read(stdlib_json.dumps(value).encode(), "a.json").blocks

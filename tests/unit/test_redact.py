@@ -186,13 +186,11 @@ def kinds(text: str, policy: RedactionPolicy = EVERYTHING) -> set[SecretKind]:
 
 
 @pytest.mark.parametrize("key", KEYS)
-@pytest.mark.parametrize(
-    "sentence", ["{}", "why does {} not work?", "token={}", "({}).", 'curl -H "X: {}"', "see\n{}\n"]
-)
-def test_a_key_with_a_known_shape_is_hidden(key: str, sentence: str) -> None:
-    found = redact(sentence.format(key))
-    assert key[8:] not in found.text
-    assert found.hidden
+def test_a_key_with_a_known_shape_is_hidden(key: str) -> None:
+    for sentence in ("{}", "why does {} not work?", "token={}", "({}).", 'curl -H "X: {}"', "see\n{}\n"):
+        found = redact(sentence.format(key))
+        assert key[8:] not in found.text, sentence
+        assert found.hidden, sentence
 
 
 @pytest.mark.parametrize(("sentence", "secret"), HEADERS)
@@ -229,10 +227,9 @@ def test_a_password_given_as_such_is_hidden_and_nothing_else(sentence: str, secr
     assert found.text.endswith(after)
 
 
-@pytest.mark.parametrize("text", ORDINARY)
-def test_ordinary_sentences_stay_as_they_are(text: str) -> None:
-    assert redact(text).text == text
-    assert redact(text).hidden == ()
+def test_ordinary_sentences_stay_as_they_are() -> None:
+    assert [redact(text).text for text in ORDINARY] == ORDINARY
+    assert [text for text in ORDINARY if redact(text).hidden] == []
 
 
 @pytest.mark.parametrize("card", CARDS)
@@ -349,7 +346,7 @@ def test_the_text_outside_the_placeholders_is_untouched(text: str) -> None:
     "unit", ["a", "sk-", "-----BEGIN", "-----BEGIN PRIVATE KEY-----", "7", " ", "password is ", "://a:"]
 )
 def test_a_long_repetition_is_searched_to_its_end(unit: str) -> None:
-    text = unit * (12_000 // len(unit)) + " 4111111111111111"
+    text = unit * (8_000 // len(unit)) + " 4111111111111111"
     assert redact(text).text.endswith("[card number hidden]")
 
 
@@ -364,7 +361,9 @@ def searched_patterns() -> dict[str, str]:
     return patterns
 
 
-@pytest.mark.parametrize("name", searched_patterns())
-def test_what_a_pattern_repeats_is_bounded_or_never_given_back(name: str) -> None:
-    atoms = re.sub(r"\\.|\[\^?\]?(?:\\.|[^\]\\])*\]", "x", searched_patterns()[name])
-    assert not re.search(r"[*+]|\{\d*,\}", re.sub(r"[*+}]\+", "", atoms)), atoms
+def test_what_a_pattern_repeats_is_bounded_or_never_given_back() -> None:
+    patterns = searched_patterns()
+    assert len(patterns) > 50
+    for name, pattern in patterns.items():
+        atoms = re.sub(r"\\.|\[\^?\]?(?:\\.|[^\]\\])*\]", "x", pattern)
+        assert not re.search(r"[*+]|\{\d*,\}", re.sub(r"[*+}]\+", "", atoms)), (name, atoms)

@@ -149,15 +149,14 @@ def test_small_talk_is_recognised_with_its_language(text: str, kind: str, langua
     assert (found.kind.value, found.language) == (kind, language)
 
 
-@pytest.mark.parametrize("text", QUESTIONS)
-def test_a_question_is_never_small_talk(text: str) -> None:
-    assert small_talk(text) is None
+def test_a_question_is_never_small_talk() -> None:
+    assert [text for text in QUESTIONS if small_talk(text)] == []
 
 
 @pytest.mark.parametrize("question", ["how many vacation days do I get?", "is my badge blocked", "VPN"])
-@pytest.mark.parametrize("opening", [text for text, _, language in SMALL_TALK if language == "en"])
-def test_a_question_after_small_talk_is_still_a_question(opening: str, question: str) -> None:
-    assert small_talk(f"{opening} {question}") is None
+def test_a_question_after_small_talk_is_still_a_question(question: str) -> None:
+    texts = [f"{opening} {question}" for opening, _, language in SMALL_TALK if language == "en"]
+    assert [text for text in texts if small_talk(text)] == []
 
 
 def test_the_bot_answers_to_the_names_it_was_given() -> None:

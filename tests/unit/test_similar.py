@@ -46,9 +46,9 @@ REPHRASINGS = {
 
 
 @pytest.mark.parametrize("how", REPHRASINGS)
-@pytest.mark.parametrize("question", QUESTIONS)
-def test_easy_rephrasings_are_the_same(question, how):
-    assert compare(REPHRASINGS[how](question), question, 0.9) is SAME
+def test_easy_rephrasings_are_the_same(how):
+    verdicts = {question: compare(REPHRASINGS[how](question), question, 0.9) for question in QUESTIONS}
+    assert verdicts == dict.fromkeys(QUESTIONS, SAME)
 
 
 @pytest.mark.parametrize(

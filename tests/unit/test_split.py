@@ -152,7 +152,7 @@ def test_pages_never_go_back(blocks):
     [
         (BlockKind.PARAGRAPH, "x", 250_000),
         (BlockKind.PARAGRAPH, "word ", 250_000),
-        *((kind, unit, 100_000) for kind in BlockKind for unit in ("東", "A. ", "a\nb c\n", "- ")),
+        *((kind, unit, 50_000) for kind in BlockKind for unit in ("東", "A. ", "a\nb c\n", "- ")),
     ],
 )
 def test_a_long_text_is_read_a_few_times_only(kind, unit, size):

@@ -42,8 +42,13 @@ def messages() -> set[str]:
 
 def said(path: Path) -> Iterator[str]:
     """Yield the messages the code of PATH hands to `wording.say`, written there or named as a constant of wording."""
-    for call in ast.walk(ast.parse(path.read_text("utf-8"))):
-        if not isinstance(call, ast.Call) or ast.unparse(call.func) not in {"wording.say", "wording.say_count"}:
+    source = path.read_text("utf-8")
+    if ".say" not in source:
+        return
+    for call in ast.walk(ast.parse(source)):
+        if not isinstance(call, ast.Call) or not isinstance(call.func, ast.Attribute):
+            continue
+        if call.func.attr not in {"say", "say_count"} or ast.unparse(call.func.value) != "wording":
             continue
         message = ast.unparse(call.args[0])
         if isinstance(call.args[0], ast.Constant):
