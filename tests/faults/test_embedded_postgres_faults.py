@@ -22,7 +22,8 @@ from core.errors import StoreUnavailable
 REPOSITORY = Path(__file__).parents[2]
 # Attach, write a row, say so, and stay.
 PROGRAM = """
-import asyncio, sys
+import asyncio, signal, sys
+signal.signal(signal.SIGINT, signal.default_int_handler)  # a run in the background inherits it as ignored
 from pathlib import Path
 import asyncpg
 from adapters.embedded.postgres import attach
