@@ -163,7 +163,7 @@ async def test_a_database_of_the_revision_before_keeps_its_rows_and_lets_the_app
     owner = await asyncpg.connect(addresses.owner)
     session_id = await owner.fetchval(
         "insert into sessions (tenant_id, platform, channel, thread, author_id) "
-        "values (1, 'console', 'terminal', 'one', 'anna') returning session_id"
+        "values (1, 'console', 'terminal', 'one', 'U1') returning session_id"
     )
     await owner.execute(
         "insert into turns (tenant_id, session_id, role, text, origin) values (1, $1, 'assistant', 'Hi', 'small talk')",

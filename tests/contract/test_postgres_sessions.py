@@ -40,21 +40,21 @@ async def say(sessions, session, asked="How much is lunch?", answered="20 [1]", 
 
 
 async def test_a_thread_keeps_its_session_and_another_thread_has_its_own(sessions):
-    first = await sessions.open(1, HERE, "anna")
-    again = await sessions.open(1, HERE, "anna")
-    other = await sessions.open(1, Place(Platform.CONSOLE, "terminal", "two"), "anna")
+    first = await sessions.open(1, HERE, "U1")
+    again = await sessions.open(1, HERE, "U1")
+    other = await sessions.open(1, Place(Platform.CONSOLE, "terminal", "two"), "U1")
     assert first.session_id == again.session_id != other.session_id
 
 
 async def test_a_new_session_in_the_same_thread_leaves_the_old_one_in_the_list(sessions):
-    old = await sessions.open(1, HERE, "anna")
-    new = await sessions.start(1, HERE, "anna")
-    assert (await sessions.open(1, HERE, "anna")).session_id == new.session_id
+    old = await sessions.open(1, HERE, "U1")
+    new = await sessions.start(1, HERE, "U1")
+    assert (await sessions.open(1, HERE, "U1")).session_id == new.session_id
     assert {s.session_id for s in await sessions.sessions(1)} == {old.session_id, new.session_id}
 
 
 async def test_what_was_said_comes_back_with_its_sources_and_everything_retrieved(sessions):
-    session = await sessions.open(1, HERE, "anna")
+    session = await sessions.open(1, HERE, "U1")
     await say(sessions, session)
     asked, answered = await sessions.turns(1, session.session_id)
     assert (asked.role, asked.text) == (Role.AUTHOR, "How much is lunch?")
@@ -65,7 +65,7 @@ async def test_what_was_said_comes_back_with_its_sources_and_everything_retrieve
 
 
 async def test_turns_page_backwards(sessions):
-    session = await sessions.open(1, HERE, "anna")
+    session = await sessions.open(1, HERE, "U1")
     for number in range(5):
         await say(sessions, session, asked=f"question {number}")
     newest = await sessions.turns(1, session.session_id, limit=4)
@@ -75,17 +75,17 @@ async def test_turns_page_backwards(sessions):
 
 
 async def test_favourites_come_first_and_titles_change(sessions):
-    first = await sessions.open(1, HERE, "anna")
-    await sessions.start(1, HERE, "anna")
+    first = await sessions.open(1, HERE, "U1")
+    await sessions.start(1, HERE, "U1")
     await sessions.set_favourite(1, first.session_id, True)
     await sessions.rename(1, first.session_id, "Lunch")
-    listed = await sessions.sessions(1, author_id="anna")
+    listed = await sessions.sessions(1, author_id="U1")
     assert (listed[0].title, listed[0].favourite) == ("Lunch", True)
     assert await sessions.sessions(1, author_id="somebody else") == []
 
 
 async def test_clearing_forgets_the_turns_and_deleting_the_session(sessions):
-    session = await sessions.open(1, HERE, "anna")
+    session = await sessions.open(1, HERE, "U1")
     await say(sessions, session)
     await sessions.clear(1, session.session_id)
     assert await sessions.turns(1, session.session_id) == []
@@ -95,11 +95,11 @@ async def test_clearing_forgets_the_turns_and_deleting_the_session(sessions):
 
 
 async def test_a_session_is_found_by_the_beginning_of_its_id(sessions):
-    session = await sessions.open(1, HERE, "anna")
+    session = await sessions.open(1, HERE, "U1")
     assert (await sessions.find(1, str(session.session_id)[:8].upper())).session_id == session.session_id
     with pytest.raises(NotFound, match="sessions list"):
         await sessions.find(1, "zzzz")
-    await sessions.start(1, HERE, "anna")
+    await sessions.start(1, HERE, "U1")
     with pytest.raises(UsageError, match="Several"):
         await sessions.find(1, "")
 
@@ -119,7 +119,7 @@ async def test_what_is_not_there_cannot_be_changed(sessions):
 
 
 async def test_what_an_answer_cost_comes_back_with_it(sessions):
-    session = await sessions.open(1, HERE, "anna")
+    session = await sessions.open(1, HERE, "U1")
     cost = Decimal("0.000123")
     await say(sessions, session, usage=Usage(900, 80), model="large", cost=cost, currency="EUR", private=True)
     await say(sessions, session)
@@ -131,12 +131,12 @@ async def test_what_an_answer_cost_comes_back_with_it(sessions):
 
 
 async def test_a_session_remembers_its_mode_its_language_and_its_summary(sessions):
-    session = await sessions.open(1, HERE, "anna")
+    session = await sessions.open(1, HERE, "U1")
     assert (session.mode, session.language, session.summary) == (None, "", "")
     await sessions.set_mode(1, session.session_id, Mode.OPEN)
     await sessions.set_language(1, session.session_id, "de")
     await sessions.set_summary(1, session.session_id, "Lunch is 20.", 7)
-    kept = await sessions.open(1, HERE, "anna")
+    kept = await sessions.open(1, HERE, "U1")
     assert (kept.mode, kept.language) == (Mode.OPEN, "de")
     assert (kept.summary, kept.summarised_turn_id) == ("Lunch is 20.", 7)
     await sessions.set_mode(1, session.session_id, None)
@@ -144,7 +144,7 @@ async def test_a_session_remembers_its_mode_its_language_and_its_summary(session
 
 
 async def test_an_older_summary_does_not_replace_a_newer_one(sessions):
-    session = await sessions.open(1, HERE, "anna")
+    session = await sessions.open(1, HERE, "U1")
     for summary, turn_id in (("to the ninth", 9), ("to the fifth", 5)):
         await sessions.set_summary(1, session.session_id, summary, turn_id)
     kept = await sessions.session(1, session.session_id)
@@ -152,7 +152,7 @@ async def test_an_older_summary_does_not_replace_a_newer_one(sessions):
 
 
 async def test_clearing_forgets_the_summary_also_one_that_comes_too_late(sessions):
-    session = await sessions.open(1, HERE, "anna")
+    session = await sessions.open(1, HERE, "U1")
     await say(sessions, session)
     said = await sessions.turns(1, session.session_id)
     await sessions.set_summary(1, session.session_id, "Lunch.", said[0].turn_id)
@@ -166,7 +166,7 @@ async def test_clearing_forgets_the_summary_also_one_that_comes_too_late(session
 
 
 async def test_tickets_count_up_and_the_same_open_question_keeps_its_ticket(sessions, tickets):
-    session = await sessions.open(1, HERE, "anna")
+    session = await sessions.open(1, HERE, "U1")
     first = await tickets.open(1, session.session_id, "Dogs?", "author: Dogs?", "nothing found")
     same = await tickets.open(1, session.session_id, "Dogs?", "author: Dogs?", "nothing found")
     second = await tickets.open(1, session.session_id, "Cats?", "author: Cats?", "nothing found")
@@ -174,7 +174,7 @@ async def test_tickets_count_up_and_the_same_open_question_keeps_its_ticket(sess
 
 
 async def test_a_persons_answer_reaches_the_session(sessions, tickets):
-    session = await sessions.open(1, HERE, "anna")
+    session = await sessions.open(1, HERE, "U1")
     ticket = await tickets.open(1, session.session_id, "Dogs?", "author: Dogs?", "nothing found")
     answered = await tickets.answer(1, ticket.number, "On Fridays.")
     assert (answered.state, answered.answer) == (TicketState.ANSWERED, "On Fridays.")
@@ -183,7 +183,7 @@ async def test_a_persons_answer_reaches_the_session(sessions, tickets):
 
 
 async def test_a_closed_ticket_takes_no_answer_and_outlives_its_session(sessions, tickets):
-    session = await sessions.open(1, HERE, "anna")
+    session = await sessions.open(1, HERE, "U1")
     ticket = await tickets.open(1, session.session_id, "Dogs?", "author: Dogs?", "nothing found")
     await tickets.close(1, ticket.number)
     await sessions.delete(1, session.session_id)
