@@ -18,7 +18,7 @@ if TYPE_CHECKING:  # the drivers are imported where they are used: a unit test n
     from adapters.postgres.database import Database
 
 # A machine that is busy with something else is no defect; HYPOTHESIS_PROFILE=thorough looks longer.
-settings.register_profile("quick", max_examples=40, deadline=None)
+settings.register_profile("quick", max_examples=25, deadline=None)
 settings.register_profile("thorough", max_examples=2_000, deadline=None)
 settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "quick"))
 
