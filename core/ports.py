@@ -198,7 +198,7 @@ class TicketStore(Protocol):
         """List tickets, the newest first."""
 
     async def answer(self, tenant_id: int, number: int, text: str) -> Ticket:
-        """Record a person's answer and put it into the session the question came from."""
+        """Add a person's answer to the ticket and to the session the question came from."""
 
     async def close(self, tenant_id: int, number: int) -> Ticket:
         """Close a ticket; closing it again changes nothing."""

@@ -222,7 +222,9 @@ def _is_text(name: str) -> bool:
 
 
 def _unchanged(known: Fingerprint, data: bytes) -> bool:
-    return known.pipeline == PIPELINE and known.sha256 == hashlib.sha256(data).digest()
+    """Tell whether there is nothing to do; a remark that a newer file was refused goes once the good bytes are back."""
+    remark = known.outcome is Outcome.INDEXED and known.reason
+    return not remark and known.pipeline == PIPELINE and known.sha256 == hashlib.sha256(data).digest()
 
 
 def _version(

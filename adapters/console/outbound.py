@@ -93,8 +93,8 @@ def answer_text(answer: Answer) -> RenderableType:
 
 def _table(*columns: str) -> Table:
     table = Table(box=None, pad_edge=False, header_style="bold")
-    for column in columns:
-        table.add_column(column, overflow="fold")
+    for place, column in enumerate(columns):
+        table.add_column(column, overflow="fold", no_wrap=place == 0 and column not in ("document", "part"))
     return table
 
 

@@ -64,13 +64,14 @@ class PostgresTickets:
         return [_from_row(row) for row in rows]
 
     async def answer(self, tenant_id: int, number: int, text: str) -> Ticket:
-        """Record a person's answer and put it into the session the question came from."""
+        """Add a person's answer to the ticket and to the session the question came from."""
         async with self._database.tenant(tenant_id) as connection:
             ticket = await _ticket(connection, number, lock=True)
             if ticket.state is TicketState.CLOSED:
                 raise UsageError(f"Ticket {number} is closed; it takes no more answers.")
             await connection.execute(
-                "update tickets set state = $2, answer = $3, updated_at = now() where number = $1",
+                "update tickets set state = $2, answer = concat_ws(E'\\n\\n', nullif(answer, ''), $3::text), "
+                "updated_at = now() where number = $1",
                 number,
                 TicketState.ANSWERED.value,
                 text,

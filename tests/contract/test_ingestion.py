@@ -115,6 +115,10 @@ async def test_a_file_that_became_unreadable_keeps_its_last_good_version(ingesti
     assert len(await found(database, "walk")) == 1
     (record,) = await store.documents(1, kb.kb_id)
     assert "the version before is kept" in record.reason
+    (tmp_path / "a.json").write_text('{"rule": "Walk often."}')
+    await ingest(ingestion, kb, tmp_path)
+    (record,) = await store.documents(1, kb.kb_id)
+    assert record.reason == "", "the good file is back, and the remark with it gone"
 
 
 async def test_readers_see_the_old_version_or_the_new_one_and_never_a_half(ingestion, database, kb, tmp_path):

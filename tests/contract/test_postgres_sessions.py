@@ -180,6 +180,8 @@ async def test_a_persons_answer_reaches_the_session(sessions, tickets):
     assert (answered.state, answered.answer) == (TicketState.ANSWERED, "On Fridays.")
     (turn,) = await sessions.turns(1, session.session_id)
     assert (turn.role, turn.text, turn.question) == (Role.PERSON, "On Fridays.", "Dogs?")
+    assert (await tickets.answer(1, ticket.number, "Only small ones.")).answer == "On Fridays.\n\nOnly small ones."
+    assert len(await sessions.turns(1, session.session_id)) == 2
 
 
 async def test_a_closed_ticket_takes_no_answer_and_outlives_its_session(sessions, tickets):
