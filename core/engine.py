@@ -1,6 +1,7 @@
 """One message in, one answer out: the file to read first."""
 
 import hashlib
+import re
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, replace
 
@@ -35,6 +36,8 @@ from core.routing import reply as small_talk_reply
 from core.routing import small_talk
 from core.similar import Verifier
 from core.terms import terms
+
+_CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f]")
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,8 +91,8 @@ class Engine:
         """
         clock = Clock()
         self._limit(message.text)
-        # PostgreSQL keeps no NUL, and half a character from a broken client is none.
-        message = replace(message, text=message.text.replace("\0", "").encode("utf-8", "replace").decode())
+        # PostgreSQL keeps no NUL, a terminal would obey an escape, and half a character from a broken client is none.
+        message = replace(message, text=_CONTROL.sub("", message.text).encode("utf-8", "replace").decode())
         with clock.step("recall"):
             asked = await self._recall(message)
         result = await self._decide(asked, reply, clock)

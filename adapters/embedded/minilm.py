@@ -37,10 +37,6 @@ class MiniLM:
         self._worker = ThreadPoolExecutor(max_workers=1, thread_name_prefix="embedder")
         self.identity = EmbedderIdentity(f"all-MiniLM-L6-v2/{precision}/{REVISION}", DIMENSIONS)
 
-    def warm(self) -> None:
-        """Start loading in the background; without it the first text waits for that."""
-        self._worker.submit(lambda: (self._tokenizer, self._model))
-
     async def embed(self, texts: Sequence[str]) -> list[Vector]:
         """Embed each text; unit-length vectors in the order of the texts.
 

@@ -153,7 +153,6 @@ from pathlib import Path
 from adapters.embedded.minilm import MiniLM
 from adapters.embedded.weights import find
 embedder = MiniLM(find(Path("none")))
-embedder.warm()
 asyncio.run(embedder.embed(["One.", "Two."] * 20))
 embedder.count_tokens("Three.")
 warnings.simplefilter("ignore")

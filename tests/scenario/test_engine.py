@@ -237,6 +237,13 @@ async def test_a_bad_question_is_refused_with_a_reason_and_nothing_is_saved(engi
     assert await sessions.sessions(1) == []
 
 
+async def test_control_characters_and_halves_of_characters_are_dropped_from_a_question(engine, sessions):
+    given = await answer(engine, "Up to how much\0 is \x1blunch\x9b reimbursed?\ud800")
+    asked, _ = await sessions.turns(1, given.session_id)
+    assert asked.text == "Up to how much is lunch reimbursed??"
+    assert given.origin is Origin.DOCUMENTS
+
+
 async def test_an_unknown_session_is_refused(engine):
     with pytest.raises(NotFound):
         await engine.handle(ask("Hello?", session_id="00000000-0000-0000-0000-000000000000"), Collected())
