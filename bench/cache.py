@@ -26,7 +26,8 @@ from adapters.embedded.minilm import MiniLM
 from adapters.embedded.weights import find
 from adapters.redis.cache import open_cache
 from core.cache import NEWEST, AnswerCache, CachedAnswer, CacheScope, exact_key, find_same
-from core.domain import Origin, Vector
+from core.documents import Vector
+from core.domain import Origin
 from core.similar import Verdict, compare, normalise
 
 Matrix = NDArray[np.float32]

@@ -19,7 +19,7 @@ from pathlib import Path
 import psutil
 from pypdf import PdfReader
 
-from core.domain import ReadDocument
+from core.documents import ReadDocument
 from core.errors import Refused
 from ingest.formats import detect
 from ingest.sandbox import Limits, Sandbox

@@ -19,7 +19,8 @@ from adapters.embedded.postgres import attach
 from adapters.embedded.weights import find
 from adapters.postgres.database import Database, open_database
 from adapters.postgres.knowledge import PostgresKnowledge
-from core.domain import EMPLOYEE_PLATFORMS, Chunk
+from core.documents import Chunk
+from core.places import EMPLOYEE_PLATFORMS
 from ingest.pipeline import Ingestion, Limits, Progress
 from ingest.sources import sources
 from ingest.split import indexed_text

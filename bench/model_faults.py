@@ -17,7 +17,8 @@ from adapters.openai.chat import connect
 from adapters.openai.retry import Breaker, RetryPolicy
 from core import wording
 from core.answering import ModelAnswerer
-from core.domain import AnswerRequest, Passage
+from core.documents import Passage
+from core.domain import AnswerRequest
 
 RUNS, AT_ONCE = 100, 10
 QUESTION = "Up to how much is lunch reimbursed?"

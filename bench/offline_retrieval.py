@@ -29,7 +29,7 @@ from adapters.embedded.minilm import MiniLM
 from adapters.embedded.weights import find
 from bench.retrieval import Set, first_of_each, ndcg, northwind, scifact
 from core.answerable import answerable
-from core.domain import Block, BlockKind, Chunk, Passage, ReadDocument
+from core.documents import Block, BlockKind, Chunk, Passage, ReadDocument
 from core.extract import candidates, choose
 from core.ranking import RANKING, rerank
 from core.terms import count, terms

@@ -25,18 +25,8 @@ from adapters.embedded.weights import find
 from adapters.postgres.database import Database, open_database
 from adapters.postgres.knowledge import PostgresKnowledge
 from adapters.postgres.search import parameters, passage_of, statement
-from core.domain import (
-    EMPLOYEE_PLATFORMS,
-    Block,
-    BlockKind,
-    DocumentVersion,
-    IndexedChunk,
-    Outcome,
-    Place,
-    Platform,
-    Query,
-    ReadDocument,
-)
+from core.documents import Block, BlockKind, DocumentVersion, IndexedChunk, Outcome, Query, ReadDocument
+from core.places import EMPLOYEE_PLATFORMS, Place, Platform
 from core.ranking import rerank
 from core.terms import count, terms
 from ingest.formats import Format

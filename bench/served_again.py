@@ -17,7 +17,8 @@ from pydantic import SecretStr
 from bots.chat import Silent, choose_session, message
 from bots.settings import Settings
 from bots.wiring import Frontdesk, open_frontdesk
-from core.domain import EMPLOYEE_PLATFORMS, Answer
+from core.domain import Answer
+from core.places import EMPLOYEE_PLATFORMS
 from ingest.sources import sources
 
 DELAY_S = 1.0

@@ -12,8 +12,9 @@ from rich.text import Text
 from adapters.console import outbound
 from bots.screen import err, out, show
 from bots.wiring import Frontdesk
-from core.domain import Answer, Author, Message, Place, Platform, Session
+from core.domain import Answer, Author, Message, Session
 from core.errors import FrontdeskError, StoreUnavailable, UsageError
+from core.places import Place, Platform
 
 HELP = "Ask anything. /new begins a new conversation, /history shows this one, /human opens a ticket, /quit ends."
 _CHANNEL = "terminal"

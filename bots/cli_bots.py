@@ -10,8 +10,9 @@ import typer
 from adapters.console import outbound
 from bots.screen import Json, run, show, show_either
 from bots.wiring import Frontdesk
-from core.domain import Assignment, BotConfiguration, Mode, Platform
+from core.domain import Assignment, BotConfiguration, Mode
 from core.errors import NotFound, UsageError
+from core.places import Platform
 from core.ports import BotStore
 
 T = TypeVar("T")

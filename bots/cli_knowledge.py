@@ -11,8 +11,9 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from adapters.console import outbound
 from bots.screen import Json, err, run, show, show_either, show_json
 from bots.wiring import Frontdesk
-from core.domain import EMPLOYEE_PLATFORMS, DocumentRecord, KnowledgeBase, Outcome, Platform
+from core.documents import DocumentRecord, KnowledgeBase, Outcome
 from core.errors import UsageError
+from core.places import EMPLOYEE_PLATFORMS, Platform
 from ingest.pipeline import Progress as Step
 from ingest.pipeline import Result
 from ingest.sources import Source, is_url, sources

@@ -4,7 +4,7 @@ from collections.abc import Hashable, Sequence, Set
 from dataclasses import dataclass, replace
 from itertools import pairwise
 
-from core.domain import Passage
+from core.documents import Passage
 from core.ranking import context
 from core.terms import terms
 

@@ -7,17 +7,8 @@ from dataclasses import dataclass, field
 
 from core.cache import CachedAnswer
 from core.cost import Tally
-from core.domain import (
-    AnswerRequest,
-    BotConfiguration,
-    Citation,
-    Message,
-    Mode,
-    Origin,
-    Passage,
-    Session,
-    Turn,
-)
+from core.documents import Citation, Passage
+from core.domain import AnswerRequest, BotConfiguration, Message, Mode, Origin, Session, Turn
 from core.memory import Recalled
 from core.ports import Answerer
 from core.terms import terms

@@ -18,7 +18,8 @@ from typing import Any, Protocol, TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
-from core.domain import Citation, EmbedderIdentity, Origin, Passage, Query, Vector
+from core.documents import Citation, EmbedderIdentity, Passage, Query, Vector
+from core.domain import Origin
 from core.errors import ModelUnavailable
 from core.similar import MIN_COSINE, Verdict, Verifier, compare, normalise
 

@@ -3,7 +3,7 @@
 import re
 from collections.abc import Sequence
 
-from core.domain import Citation, Passage
+from core.documents import Citation, Passage
 from core.ports import Reply
 
 _MARK = re.compile(r"([ \t]*)\[(\d{1,3})\]")

@@ -1,43 +1,14 @@
-"""Our words as plain data; docs/glossary.md explains each in a sentence."""
+"""Conversations, answers and tickets: our words as plain data; docs/glossary.md explains each in a sentence."""
 
-from array import array
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from decimal import Decimal
 from enum import StrEnum
-from typing import TYPE_CHECKING, TypeAlias
 from uuid import UUID
 
-if TYPE_CHECKING:
-    Vector: TypeAlias = array[float]
-    """One embedding: array('f') of the embedder's dimensions, unit length."""
-else:
-    Vector = array  # it takes no parameters at run time before Python 3.12
-
-
-class Platform(StrEnum):
-    """Where a message comes from."""
-
-    CONSOLE = "console"
-    SLACK = "slack"
-    TEAMS = "teams"
-    TELEGRAM = "telegram"
-    WEB = "web"
-    API = "api"
-
-
-EMPLOYEE_PLATFORMS = (Platform.CONSOLE, Platform.SLACK, Platform.TEAMS)
-"""Where a new knowledge base answers unless its administrator says otherwise: never where customers write."""
-
-
-@dataclass(frozen=True, slots=True)
-class Place:
-    """Where a conversation happens: a platform, its channel, and the thread in it."""
-
-    platform: Platform
-    channel: str
-    thread: str = ""
+from core.documents import Citation, Passage
+from core.places import Place, Platform
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,6 +17,25 @@ class Author:
 
     author_id: str
     name: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Attachment:
+    """A file that came with a message; its bytes lie in the store of uploads."""
+
+    name: str
+    media_type: str
+    size_bytes: int
+    upload_id: int | None = None  # None: it was not taken
+    reason: str = ""  # why it was not
+
+
+@dataclass(frozen=True, slots=True)
+class DeliveryKey:
+    """A row of the outbox as one worker has opened it (core/outbox.py)."""
+
+    outbox_id: int
+    claim: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,6 +48,11 @@ class Message:
     text: str
     session_id: UUID | None = None  # the session the author chose; else the thread's own
     knowledge_bases: tuple[str, ...] = ()  # the ones the author chose; empty: all that may be read in this place
+    attachments: tuple[Attachment, ...] = ()
+    installation: str = ""  # the workspace, bot or app it came through
+    hidden: tuple[str, ...] = ()  # kinds of secrets and personal data that were redacted from it
+    delivery: DeliveryKey | None = None  # where the answer goes; it is kept there together with the turns
+    administrator: bool | None = None  # what the platform says of the author; None: it does not say
 
 
 class Role(StrEnum):
@@ -76,168 +71,9 @@ class Origin(StrEnum):
     OPEN_CHAT = "open chat"
     NOTHING_FOUND = "nothing found"
     PERSON = "person"
-
-
-class Outcome(StrEnum):
-    """How one document ends after ingestion."""
-
-    INDEXED = "indexed"
-    UNCHANGED = "unchanged"
-    NO_TEXT = "no text found"
-    REFUSED = "refused"
-
-
-class BlockKind(StrEnum):
-    """What a reader found: the structure the splitter cuts along."""
-
-    HEADING = "heading"
-    PARAGRAPH = "paragraph"
-    ITEM = "item"
-    ROW = "row"
-    CODE = "code"
-
-
-@dataclass(frozen=True, slots=True)
-class Block:
-    """One piece of a document as read, in reading order."""
-
-    kind: BlockKind
-    text: str
-    level: int = 0  # of a heading, 1 is the highest
-    page: int | None = None  # 1 is the first; None where the format has no pages
-
-
-@dataclass(frozen=True, slots=True)
-class ReadDocument:
-    """What a reader makes of one file."""
-
-    title: str
-    blocks: tuple[Block, ...]
-    pages: int | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class Chunk:
-    """A piece of a document small enough to embed and to quote."""
-
-    text: str
-    heading_path: tuple[str, ...] = ()
-    page: int | None = None  # where the chunk starts
-
-
-@dataclass(frozen=True, slots=True)
-class IndexedChunk:
-    """A chunk with everything search needs."""
-
-    chunk: Chunk
-    terms: Mapping[str, int]  # how often each term stands in it, title included
-    vector: Vector | None  # None where there is no embedder
-
-
-@dataclass(frozen=True, slots=True)
-class EmbedderIdentity:
-    """Tell apart vectors that must never be compared: the model, its version and its length."""
-
-    name: str
-    dimensions: int
-
-
-@dataclass(frozen=True, slots=True)
-class KnowledgeBase:
-    """A named set of documents and the places it answers in."""
-
-    kb_id: int
-    name: str
-    platforms: tuple[Platform, ...]
-    channels: tuple[str, ...]  # empty: every channel of these platforms
-    embedder: EmbedderIdentity | None  # None: lexical search only
-    documents: int
-    chunks: int
-    version: int  # rises with every change of what can be found
-    updated_at: datetime
-
-
-@dataclass(frozen=True, slots=True)
-class DocumentRecord:
-    """What is stored about one document."""
-
-    document_id: int
-    source: str  # the path or URL it came from; unique in its knowledge base
-    title: str
-    outcome: Outcome
-    reason: str
-    size_bytes: int
-    chunks: int
-    updated_at: datetime
-
-
-@dataclass(frozen=True, slots=True)
-class DocumentVersion:
-    """What one ingestion learned of one document."""
-
-    source: str
-    title: str
-    format: str
-    sha256: bytes
-    pipeline: int  # rises when reading, splitting or terms change, so that the same bytes are read again
-    size_bytes: int
-    outcome: Outcome
-    reason: str = ""
-    pages: int | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class Fingerprint:
-    """What tells that a document need not be read again."""
-
-    sha256: bytes
-    pipeline: int
-    outcome: Outcome
-    reason: str = ""
-
-
-@dataclass(frozen=True, slots=True)
-class Query:
-    """What is searched for, and from where."""
-
-    place: Place
-    terms: tuple[str, ...]
-    vector: Vector | None = None
-    embedder: EmbedderIdentity | None = None
-    knowledge_bases: tuple[str, ...] = ()  # empty: all that may be read here
-    limit: int = 8
-    question: str = ""  # the text VECTOR is the embedding of; empty: what is found is not remembered
-    readable: tuple[tuple[int, int], ...] | None = None  # id and version of those to search; None: all that may be read
-
-
-@dataclass(frozen=True, slots=True)
-class Passage:
-    """A chunk found for a question."""
-
-    chunk_id: int
-    document_id: int
-    kb_name: str
-    title: str
-    source: str
-    heading_path: tuple[str, ...]
-    page: int | None
-    text: str
-    score: float  # what the order rests on: core/ranking.py
-    coverage: float  # BM25 over the IDF mass of the question's terms
-    cosine: float | None  # None where no vector was compared
-
-
-@dataclass(frozen=True, slots=True)
-class Citation:
-    """A numbered source of an answer."""
-
-    number: int
-    document_id: int
-    chunk_id: int
-    label: str  # "Travel policy › Meals, p. 4"
-    source: str  # a path or URL
-    page: int | None
-    quote: str
+    COMMAND = "command"
+    STOPPED = "stopped"
+    FAILED = "failed"
 
 
 @dataclass(frozen=True, slots=True)
@@ -309,12 +145,21 @@ class Draft:
 
 
 @dataclass(frozen=True, slots=True)
+class File:
+    """A file that goes back to the author."""
+
+    name: str
+    media_type: str
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
 class Answer:
     """What goes back to the author."""
 
     text: str
     origin: Origin
-    session_id: UUID
+    session_id: UUID | None  # None where nothing was said in a session: a command, a notice
     citations: tuple[Citation, ...] = ()
     resolved: bool = True
     ticket_number: int | None = None
@@ -324,6 +169,27 @@ class Answer:
     usage: Usage = NO_USAGE
     seconds: float = 0.0
     steps: Mapping[str, float] = field(default_factory=dict)  # seconds by step
+    file: File | None = None
+    language: str = "en"  # ISO 639-1, of the fixed words around it
+
+
+@dataclass(frozen=True, slots=True)
+class Exchange:
+    """A question and its answer, with everything retrieved for it and what it cost: saved together."""
+
+    asked: str
+    answered: str
+    question: str  # the stand-alone form
+    origin: Origin
+    citations: tuple[Citation, ...] = ()
+    context: tuple[Passage, ...] = ()
+    usage: Usage = NO_USAGE
+    model: str = ""
+    cost: Decimal | None = None
+    currency: str = ""
+    private: bool = False
+    delivery: DeliveryKey | None = None  # where given, ANSWER is kept there in the same transaction
+    answer: Answer | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -361,6 +227,8 @@ class Session:
     language: str = ""  # ISO 639-1; empty: not known yet
     summary: str = ""  # of the turns up to the summarised one
     summarised_turn_id: int = 0
+    language_chosen: bool = False  # by the author, so that it is not detected any more
+    taken_over: bool = False  # a person answers here until the ticket is closed
 
 
 class TicketState(StrEnum):

@@ -11,18 +11,8 @@ from core.asked import Asked, Clock, Found, Result, intersect, touches
 from core.cache import AnswerCache, CachedAnswer, CacheScope, exact_key, find_same
 from core.citations import CitingReply, cite
 from core.cost import Price
-from core.domain import (
-    Answer,
-    AnswerRequest,
-    BotConfiguration,
-    Draft,
-    Message,
-    Mode,
-    Origin,
-    Query,
-    Session,
-    Vector,
-)
+from core.documents import Query, Vector
+from core.domain import Answer, AnswerRequest, BotConfiguration, Draft, Exchange, Message, Mode, Origin, Session
 from core.errors import ModelUnavailable, TooLarge, UsageError
 from core.escalation import TicketPolicy, wants_person
 from core.history import last_question, transcript
@@ -96,11 +86,11 @@ class Engine:
         with clock.step("recall"):
             asked = await self._recall(message)
         result = await self._decide(asked, reply, clock)
-        with clock.step("save"):
-            await self._save(asked, result)
         answer = _answer(asked, result, clock)
+        with clock.step("save"):
+            await self._save(asked, result, answer)
         await self._remember(asked)
-        return answer
+        return replace(answer, seconds=clock.seconds)
 
     def _limit(self, text: str) -> None:
         if not text.strip():
@@ -296,12 +286,10 @@ class Engine:
             ticket = await self._tickets.open(asked.message.tenant_id, asked.session.session_id, question, said, reason)
         return ticket.number
 
-    async def _save(self, asked: Asked, result: Result) -> None:
-        await self._sessions.save_exchange(
-            asked.message.tenant_id,
-            asked.session.session_id,
-            asked.message.text,
-            result.text,
+    async def _save(self, asked: Asked, result: Result, answer: Answer) -> None:
+        exchange = Exchange(
+            asked=asked.message.text,
+            answered=result.text,
             question=result.question,
             origin=result.origin,
             citations=result.citations,
@@ -310,7 +298,10 @@ class Engine:
             model=result.model,
             cost=asked.tally.cost(self._prices) if asked.tally.by_model else None,
             currency=self._policy.currency,
+            delivery=asked.message.delivery,
+            answer=answer,
         )
+        await self._sessions.save_exchange(asked.message.tenant_id, asked.session.session_id, exchange)
 
     async def _remember(self, asked: Asked) -> None:
         """Note the author's language, and summarise what has fallen out of the window where enough has."""
@@ -351,4 +342,5 @@ def _answer(asked: Asked, result: Result, clock: Clock) -> Answer:
         usage=asked.tally.usage,
         seconds=clock.seconds,
         steps=clock.steps,
+        language=asked.language,
     )

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from itertools import groupby, pairwise
 
-from core.domain import Passage
+from core.documents import Passage
 from core.sentences import ends_sentence, is_heading_line, sentences, starts_item
 from core.terms import terms
 

@@ -4,7 +4,8 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from core.cache import TTL_S, PassageCache, passages_key
-from core.domain import Passage, Place, Query
+from core.documents import Passage, Query
+from core.places import Place
 from core.ports import Retriever
 
 

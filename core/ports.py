@@ -1,36 +1,33 @@
 """What core and ingest need from outside: one small Protocol per kind of I/O."""
 
 from collections.abc import Sequence
-from decimal import Decimal
 from typing import Protocol
 from uuid import UUID
 
-from core.domain import (
-    NO_USAGE,
-    AnswerRequest,
-    Assignment,
-    BotConfiguration,
-    Citation,
+from core.documents import (
     DocumentRecord,
     DocumentVersion,
-    Draft,
     EmbedderIdentity,
     Fingerprint,
     IndexedChunk,
     KnowledgeBase,
-    Mode,
-    Origin,
     Passage,
-    Place,
-    Platform,
     Query,
+    Vector,
+)
+from core.domain import (
+    AnswerRequest,
+    Assignment,
+    BotConfiguration,
+    Draft,
+    Exchange,
+    Mode,
     Session,
     Ticket,
     TicketState,
     Turn,
-    Usage,
-    Vector,
 )
+from core.places import Place, Platform
 
 
 class Embedder(Protocol):
@@ -134,24 +131,23 @@ class SessionStore(Protocol):
     ) -> list[Turn]:
         """List the newest turns in the order they were said; BEFORE a turn id pages backwards."""
 
-    async def save_exchange(
-        self,
-        tenant_id: int,
-        session_id: UUID,
-        asked: str,
-        answered: str,
-        *,
-        question: str,
-        origin: Origin,
-        citations: Sequence[Citation],
-        context: Sequence[Passage],
-        usage: Usage = NO_USAGE,
-        model: str = "",
-        cost: Decimal | None = None,
-        currency: str = "",
-        private: bool = False,
-    ) -> None:
-        """Save a question and its answer together, with everything retrieved for it and what it cost."""
+    async def save_exchange(self, tenant_id: int, session_id: UUID, exchange: Exchange) -> None:
+        """Save a question and its answer together, and keep the answer in the exchange's delivery.
+
+        Raises Superseded, with nothing saved, where another worker has opened that delivery since.
+        """
+
+    async def forget_exchange(self, tenant_id: int, outbox_id: int) -> None:
+        """Delete the question and the answer that went out with a delivery; nothing where there is none."""
+
+    async def choose_language(self, tenant_id: int, session_id: UUID, language: str) -> None:
+        """Fix the language of a session by the author's choice; an empty one lets it be detected again."""
+
+    async def set_taken_over(self, tenant_id: int, session_id: UUID, taken_over: bool) -> None:
+        """Let a person answer in this session, or Frontdesk again."""
+
+    async def erase_author(self, tenant_id: int, platform: Platform, author_id: str) -> int:
+        """Delete the author's own sessions on PLATFORM with their turns and files; count them."""
 
 
 class BotStore(Protocol):

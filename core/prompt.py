@@ -4,7 +4,8 @@ import re
 from collections.abc import Sequence
 
 from core.citations import label
-from core.domain import AnswerRequest, Passage, Role, Turn
+from core.documents import Passage
+from core.domain import AnswerRequest, Role, Turn
 from core.language import name_of
 from core.models import ChatMessage
 

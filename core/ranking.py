@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from itertools import pairwise
 
-from core.domain import Passage
+from core.documents import Passage
 from core.terms import terms
 
 CONTEXT_WORDS = 24

@@ -9,7 +9,7 @@ import unicodedata
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from core.domain import Passage
+from core.documents import Passage
 from core.language import detect
 from core.sentences import starts_item
 from core.terms import terms

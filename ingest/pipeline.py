@@ -5,7 +5,7 @@ import hashlib
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 
-from core.domain import Chunk, DocumentVersion, Fingerprint, IndexedChunk, KnowledgeBase, Outcome, Vector
+from core.documents import Chunk, DocumentVersion, Fingerprint, IndexedChunk, KnowledgeBase, Outcome, Vector
 from core.errors import Refused, UnreadableDocument
 from core.ports import Embedder, KnowledgeStore
 from core.terms import count

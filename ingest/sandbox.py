@@ -13,7 +13,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
-from core.domain import Block, BlockKind, ReadDocument
+from core.documents import Block, BlockKind, ReadDocument
 from core.errors import Unavailable, UnreadableDocument
 from ingest.formats import Format
 

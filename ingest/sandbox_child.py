@@ -17,7 +17,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, BinaryIO
 
-from core.domain import Block, BlockKind, ReadDocument
+from core.documents import Block, BlockKind, ReadDocument
 from core.errors import UnreadableDocument
 from ingest.clean import clean, clean_code
 from ingest.formats import Format

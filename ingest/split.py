@@ -3,7 +3,7 @@
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 
-from core.domain import Block, BlockKind, Chunk, ReadDocument
+from core.documents import Block, BlockKind, Chunk, ReadDocument
 from core.ranking import context
 from core.sentences import ends_sentence, is_heading_line, paragraphs, starts_item
 

@@ -3,7 +3,7 @@
 from alembic import context
 from sqlmodel import SQLModel
 
-from adapters.postgres import tables  # noqa: F401  (fills SQLModel.metadata)
+from adapters.postgres import tables, tables_service  # noqa: F401  (fill SQLModel.metadata)
 
 context.configure(
     connection=context.config.attributes["connection"],

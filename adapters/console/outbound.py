@@ -14,22 +14,9 @@ from rich.style import Style
 from rich.table import Table
 from rich.text import Text
 
-from core.domain import (
-    Answer,
-    Assignment,
-    BotConfiguration,
-    Citation,
-    DocumentRecord,
-    EmbedderIdentity,
-    KnowledgeBase,
-    Outcome,
-    Platform,
-    Role,
-    Session,
-    Ticket,
-    TicketState,
-    Turn,
-)
+from core.documents import Citation, DocumentRecord, EmbedderIdentity, KnowledgeBase, Outcome
+from core.domain import Answer, Assignment, BotConfiguration, Role, Session, Ticket, TicketState, Turn
+from core.places import Platform
 
 _CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f]")
 

@@ -28,7 +28,7 @@ from core.cache import (
     scope_of,
     tenant_prefix,
 )
-from core.domain import Passage, Vector
+from core.documents import Passage, Vector
 
 TOTAL_BYTES = 64 * 1024 * 1024
 MAX_SCOPES = 64  # with vectors; one of 500 entries and 384 dimensions takes 0.8 MB

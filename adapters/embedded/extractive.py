@@ -4,7 +4,8 @@ from collections.abc import Mapping, Sequence
 from operator import mul
 
 from core import wording
-from core.domain import AnswerRequest, Draft, Passage
+from core.documents import Passage
+from core.domain import AnswerRequest, Draft
 from core.errors import ModelUnavailable
 from core.extract import candidates, choose
 from core.ports import Embedder, Reply

@@ -13,7 +13,7 @@ from safetensors.numpy import load
 from tokenizers import Tokenizer
 
 from adapters.embedded.weights import Weights
-from core.domain import EmbedderIdentity, Vector
+from core.documents import EmbedderIdentity, Vector
 
 if TYPE_CHECKING:
     from adapters.embedded.onnx_graph import Model, Precision

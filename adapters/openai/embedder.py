@@ -16,7 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 from openai import APIConnectionError, APIStatusError, APITimeoutError, AsyncOpenAI, OpenAIError, omit
 
-from core.domain import EmbedderIdentity, Vector
+from core.documents import EmbedderIdentity, Vector
 from core.errors import ModelUnavailable, UsageError
 
 BATCH_TEXTS = 256

@@ -5,8 +5,9 @@ from dataclasses import replace
 import asyncpg
 
 from adapters.postgres.database import Connection, Database
-from core.domain import Assignment, BotConfiguration, Mode, Place, Platform
+from core.domain import Assignment, BotConfiguration, Mode
 from core.errors import NotFound, TooLarge, UsageError
+from core.places import Place, Platform
 
 LONGEST_PROMPT = 8_000  # characters: it is paid for with every answer
 LONGEST_NAME = 60

@@ -9,7 +9,7 @@ import numpy as np
 from pgvector import HalfVector
 
 from adapters.postgres.database import Connection, Database
-from core.domain import (
+from core.documents import (
     DocumentRecord,
     DocumentVersion,
     EmbedderIdentity,
@@ -17,10 +17,10 @@ from core.domain import (
     IndexedChunk,
     KnowledgeBase,
     Outcome,
-    Platform,
     Vector,
 )
 from core.errors import NotFound, UsageError
+from core.places import Platform
 
 _KNOWLEDGE_BASES = """
 select kb_id, kb.name, platforms, channels, embedders.name as embedder_name, dimensions, kb.version, kb.updated_at,

@@ -8,7 +8,8 @@ import numpy as np
 from pgvector import HalfVector
 
 from adapters.postgres.database import Database
-from core.domain import Passage, Place, Query
+from core.documents import Passage, Query
+from core.places import Place
 from core.ranking import RANKING, rerank
 
 # Parameters: 1 tenant, 2 platform, 3 channel, 4 names of knowledge bases or null, 5 terms, 6 limit, 7 k1, 8 b,

@@ -1,20 +1,22 @@
 """Sessions and their turns."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import asdict
-from decimal import Decimal
 from typing import Any
 from uuid import UUID
 
 import asyncpg
 
 from adapters.postgres.database import Connection, Database
-from core.domain import NO_USAGE, Citation, Mode, Origin, Passage, Place, Platform, Role, Session, Turn, Usage
+from adapters.postgres.outbox import keep_content
+from core.documents import Citation, Passage
+from core.domain import Exchange, Mode, Origin, Role, Session, Turn, Usage
 from core.errors import NotFound, UsageError
+from core.places import Place, Platform
 
 _SESSION = """
 select session_id, platform, channel, thread, author_id, title, favourite, created_at, updated_at,
-    mode, language, summary, summarised_turn_id,
+    mode, language, language_chosen, taken_over, summary, summarised_turn_id,
     (select count(*) from turns where turns.session_id = sessions.session_id) as turns
 from sessions
 """
@@ -34,13 +36,13 @@ where session_id = $1 and ($2::bigint is null or turn_id < $2) order by turn_id 
 """
 
 _SAVE_ASKED = """
-insert into turns (tenant_id, session_id, role, text, private) values ($1, $2, 'author', $3, $4)
+insert into turns (tenant_id, session_id, role, text, private, outbox_id) values ($1, $2, 'author', $3, $4, $5)
 """
 
 _SAVE_ANSWERED = """
 insert into turns (tenant_id, session_id, role, text, question, origin, citations, context,
-    input_tokens, output_tokens, model, cost, currency, private)
-values ($1, $2, 'assistant', $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13)
+    input_tokens, output_tokens, model, cost, currency, private, outbox_id)
+values ($1, $2, 'assistant', $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14)
 """
 
 # A summary that is written while its turns are cleared must not bring them back: hence the mark moves with them.
@@ -48,6 +50,13 @@ _FORGET_SUMMARY = """
 update sessions set summary = '', summarised_turn_id = greatest(
     summarised_turn_id, (select max(turn_id) from turns where turns.session_id = $1))
 where session_id = $1
+"""
+
+# A summary that covers the exchange holds its words too: it goes with it, and is made again from what stays.
+_FORGET_EXCHANGE = """
+with gone as (delete from turns where outbox_id = $1 returning session_id, turn_id)
+update sessions set summary = '', summarised_turn_id = 0
+from gone where sessions.session_id = gone.session_id and summarised_turn_id >= gone.turn_id
 """
 
 _SET_SUMMARY = """
@@ -157,43 +166,58 @@ class PostgresSessions:
             rows = await connection.fetch(_TURNS, session_id, before, limit)
         return [_turn(row) for row in reversed(rows)]
 
-    async def save_exchange(
-        self,
-        tenant_id: int,
-        session_id: UUID,
-        asked: str,
-        answered: str,
-        *,
-        question: str,
-        origin: Origin,
-        citations: Sequence[Citation],
-        context: Sequence[Passage],
-        usage: Usage = NO_USAGE,
-        model: str = "",
-        cost: Decimal | None = None,
-        currency: str = "",
-        private: bool = False,
-    ) -> None:
-        """Save a question and its answer together, with everything retrieved for it and what it cost."""
+    async def save_exchange(self, tenant_id: int, session_id: UUID, exchange: Exchange) -> None:
+        """Save a question and its answer together, and keep the answer in the exchange's delivery."""
+        delivery = exchange.delivery
+        outbox_id = delivery.outbox_id if delivery else None
         async with self._database.tenant(tenant_id) as connection:
-            await connection.execute(_SAVE_ASKED, tenant_id, session_id, asked, private)
+            if delivery is not None and exchange.answer is not None:
+                await keep_content(connection, delivery, exchange.answer)
+            await connection.execute(_SAVE_ASKED, tenant_id, session_id, exchange.asked, exchange.private, outbox_id)
             await connection.execute(
                 _SAVE_ANSWERED,
                 tenant_id,
                 session_id,
-                answered,
-                question,
-                origin.value,
-                [asdict(citation) for citation in citations],
-                [asdict(passage) for passage in context],
-                usage.input_tokens,
-                usage.output_tokens,
-                model,
-                cost,
-                currency,
-                private,
+                exchange.answered,
+                exchange.question,
+                exchange.origin.value,
+                [asdict(citation) for citation in exchange.citations],
+                [asdict(passage) for passage in exchange.context],
+                exchange.usage.input_tokens,
+                exchange.usage.output_tokens,
+                exchange.model,
+                exchange.cost,
+                exchange.currency,
+                exchange.private,
+                outbox_id,
             )
-            await connection.execute(_TOUCH, session_id, _title(asked))
+            await connection.execute(_TOUCH, session_id, _title(exchange.asked))
+
+    async def forget_exchange(self, tenant_id: int, outbox_id: int) -> None:
+        """Delete the question and the answer that went out with a delivery; nothing where there is none."""
+        async with self._database.tenant(tenant_id) as connection:
+            await connection.execute(_FORGET_EXCHANGE, outbox_id)
+
+    async def choose_language(self, tenant_id: int, session_id: UUID, language: str) -> None:
+        """Fix the language of a session by the author's choice; an empty one lets it be detected again."""
+        statement = "update sessions set language = $2, language_chosen = $2 <> '' where session_id = $1"
+        await self._change(tenant_id, statement, session_id, language)
+
+    async def set_taken_over(self, tenant_id: int, session_id: UUID, taken_over: bool) -> None:
+        """Let a person answer in this session, or Frontdesk again."""
+        await self._change(
+            tenant_id, "update sessions set taken_over = $2 where session_id = $1", session_id, taken_over
+        )
+
+    async def erase_author(self, tenant_id: int, platform: Platform, author_id: str) -> int:
+        """Delete the author's own sessions on PLATFORM with their turns and files; count them."""
+        async with self._database.tenant(tenant_id) as connection:
+            gone = await connection.fetch(
+                "delete from sessions where platform = $1 and author_id = $2 returning session_id",
+                platform.value,
+                author_id,
+            )
+        return len(gone)
 
     async def _change(self, tenant_id: int, statement: str, session_id: UUID, *values: Any) -> None:
         async with self._database.tenant(tenant_id) as connection:
@@ -231,6 +255,8 @@ def _from_row(row: asyncpg.Record) -> Session:
         language=row["language"],
         summary=row["summary"],
         summarised_turn_id=row["summarised_turn_id"],
+        language_chosen=row["language_chosen"],
+        taken_over=row["taken_over"],
     )
 
 

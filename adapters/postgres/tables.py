@@ -221,13 +221,19 @@ class SessionRow(SQLModel, table=True):
     language: str = Field(sa_column=_text())
     summary: str = Field(sa_column=_text())
     summarised_turn_id: int = Field(sa_column=_number(BigInteger))
+    language_chosen: bool = Field(sa_column_kwargs={"server_default": sql("false")})
+    taken_over: bool = Field(sa_column_kwargs={"server_default": sql("false")})
 
 
 class TurnRow(SQLModel, table=True):
     """What the author, Frontdesk or a person said, with what was retrieved for it."""
 
     __tablename__ = "turns"
-    __table_args__ = (Index("turns_session", "session_id", "turn_id"), Index("turns_tenant", "tenant_id"))
+    __table_args__ = (
+        Index("turns_session", "session_id", "turn_id"),
+        Index("turns_tenant", "tenant_id"),
+        Index("turns_outbox", "outbox_id", "role", unique=True, postgresql_where=sql("outbox_id is not null")),
+    )
     turn_id: int = Field(sa_column=Column(BigInteger, Identity(), primary_key=True))
     tenant_id: int = Field(sa_column=_tenant())
     session_id: UUID = Field(sa_column=_cascade("sessions.session_id", UuidType))
@@ -244,6 +250,7 @@ class TurnRow(SQLModel, table=True):
     cost: Decimal | None = Field(sa_column=Column(Numeric(12, 6)))
     currency: str = Field(sa_column=_text())
     private: bool = Field(sa_column_kwargs={"server_default": sql("false")})
+    outbox_id: int | None = Field(sa_column=Column(BigInteger))
 
 
 class BotRow(SQLModel, table=True):
@@ -295,3 +302,4 @@ class TicketRow(SQLModel, table=True):
     answer: str = Field(sa_column=Column(Text, nullable=False, server_default=sql("''")))
     created_at: datetime = Field(sa_column=_now())
     updated_at: datetime = Field(sa_column=_now())
+    target: Any = Field(sa_column=Column(JSONB))

@@ -37,7 +37,7 @@ from core.cache import (
     scope_of,
     tenant_prefix,
 )
-from core.domain import Passage, Vector
+from core.documents import Passage, Vector
 
 LEASE_S = 3.0  # after which a leader that has died is replaced
 LANDED = b"landed"

@@ -5,7 +5,7 @@ import io
 from collections import Counter
 from itertools import islice
 
-from core.domain import ReadDocument
+from core.documents import ReadDocument
 from core.errors import UnreadableDocument
 from ingest.readers.charset import decode
 from ingest.readers.limits import bounded

@@ -4,7 +4,7 @@ from collections.abc import Iterator
 
 from lxml import etree
 
-from core.domain import Block, BlockKind, ReadDocument
+from core.documents import Block, BlockKind, ReadDocument
 from ingest.readers.docx_package import Package
 from ingest.readers.docx_styles import Style, W, heading_level, is_on, number, read_styles, value
 from ingest.readers.limits import bounded

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 
 from lxml import etree
 
-from core.domain import Block, BlockKind, ReadDocument
+from core.documents import Block, BlockKind, ReadDocument
 from core.errors import UnreadableDocument
 from ingest.readers.charset import decode
 from ingest.readers.limits import bounded, is_out_of_memory

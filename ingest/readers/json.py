@@ -4,7 +4,7 @@ import json
 from collections.abc import Iterable, Iterator
 from typing import Any
 
-from core.domain import Block, BlockKind, ReadDocument
+from core.documents import Block, BlockKind, ReadDocument
 from core.errors import UnreadableDocument
 from ingest.readers.charset import decode
 from ingest.readers.limits import bounded

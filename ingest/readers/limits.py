@@ -5,7 +5,7 @@ from typing import Any, cast
 
 from lxml import etree
 
-from core.domain import Block
+from core.documents import Block
 from core.errors import UnreadableDocument
 
 MOST_CHARS = 5_000_000

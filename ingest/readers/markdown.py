@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 from markdown_it import MarkdownIt
 from markdown_it.token import Token
 
-from core.domain import Block, BlockKind, ReadDocument
+from core.documents import Block, BlockKind, ReadDocument
 from ingest.readers.charset import decode
 from ingest.readers.html import blocks_of
 from ingest.readers.limits import bounded

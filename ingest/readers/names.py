@@ -4,7 +4,7 @@ import re
 from collections.abc import Sequence
 from pathlib import PurePosixPath
 
-from core.domain import Block, BlockKind
+from core.documents import Block, BlockKind
 
 _LONGEST_TITLE_CHARS = 200
 _FROM_PROGRAM = re.compile(r"^microsoft (?:word|powerpoint|excel) - ", re.IGNORECASE)

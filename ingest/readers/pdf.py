@@ -7,7 +7,7 @@ from typing import Any, TypeVar
 
 from pypdf import PageObject, PasswordType, PdfReader
 
-from core.domain import ReadDocument
+from core.documents import ReadDocument
 from core.errors import UnreadableDocument
 from ingest.readers.limits import MOST_CHARS, bounded
 from ingest.readers.names import best_title, sensible_title

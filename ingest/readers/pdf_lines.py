@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from itertools import pairwise
 from statistics import median
 
-from core.domain import Block, BlockKind
+from core.documents import Block, BlockKind
 from core.sentences import starts_item
 
 _HYPHENATED = re.compile(r"[^\W\d_]+-[^\W\d_]+")

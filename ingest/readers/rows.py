@@ -3,7 +3,7 @@
 import re
 from collections.abc import Iterator, Sequence
 
-from core.domain import Block, BlockKind
+from core.documents import Block, BlockKind
 
 LONGEST_CELL_CHARS = 10_000
 _LONGEST_HEADER_CHARS = 80

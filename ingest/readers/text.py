@@ -3,7 +3,7 @@
 import re
 from collections.abc import Iterator
 
-from core.domain import Block, BlockKind, ReadDocument
+from core.documents import Block, BlockKind, ReadDocument
 from core.sentences import starts_item
 from ingest.readers.charset import decode
 from ingest.readers.limits import bounded

@@ -33,8 +33,10 @@ from core.cache import (
     passages_key,
     scope_key,
 )
-from core.domain import Citation, EmbedderIdentity, Origin, Passage, Place, Platform, Query
+from core.documents import Citation, EmbedderIdentity, Passage, Query
+from core.domain import Origin
 from core.errors import UsageError
+from core.places import Place, Platform
 
 ROOT = Path(__file__).parents[2]
 SCOPE = CacheScope(1, ((3, 7), (4, 2)), "grounded", "en", "small-model", "a1b2", EmbedderIdentity("minilm", 8))

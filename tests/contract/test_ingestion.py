@@ -8,8 +8,9 @@ import pytest
 
 from adapters.postgres.knowledge import PostgresKnowledge
 from adapters.postgres.search import PostgresSearch
-from core.domain import EMPLOYEE_PLATFORMS, EmbedderIdentity, Outcome, Place, Platform, Query
+from core.documents import EmbedderIdentity, Outcome, Query
 from core.errors import ModelUnavailable, NotFound
+from core.places import EMPLOYEE_PLATFORMS, Place, Platform
 from core.terms import terms
 from ingest.pipeline import Ingestion, Limits
 from ingest.sources import sources

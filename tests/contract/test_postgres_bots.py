@@ -8,8 +8,9 @@ import pytest
 from adapters.postgres.bots import LONGEST_PROMPT, PostgresBots
 from adapters.postgres.database import open_database
 from adapters.postgres.sessions import PostgresSessions
-from core.domain import Assignment, BotConfiguration, Mode, Origin, Place, Platform
+from core.domain import Assignment, BotConfiguration, Mode, Origin
 from core.errors import NotFound, TooLarge, UsageError
+from core.places import Place, Platform
 from migrations import HEAD
 from migrations.run import migrate, prepare
 

@@ -6,18 +6,9 @@ import pytest
 
 from adapters.postgres.knowledge import PostgresKnowledge
 from adapters.postgres.search import PostgresSearch
-from core.domain import (
-    EMPLOYEE_PLATFORMS,
-    Chunk,
-    DocumentVersion,
-    EmbedderIdentity,
-    IndexedChunk,
-    Outcome,
-    Place,
-    Platform,
-    Query,
-)
+from core.documents import Chunk, DocumentVersion, EmbedderIdentity, IndexedChunk, Outcome, Query
 from core.errors import NotFound, UsageError
+from core.places import EMPLOYEE_PLATFORMS, Place, Platform
 from core.terms import count, terms
 
 HERE = Place(Platform.CONSOLE, "terminal")

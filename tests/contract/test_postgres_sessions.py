@@ -7,8 +7,10 @@ import pytest
 
 from adapters.postgres.sessions import PostgresSessions
 from adapters.postgres.tickets import PostgresTickets
-from core.domain import Citation, Mode, Origin, Passage, Place, Platform, Role, TicketState, Usage
+from core.documents import Citation, Passage
+from core.domain import Exchange, Mode, Origin, Role, TicketState, Usage
 from core.errors import NotFound, UsageError
+from core.places import Place, Platform
 
 HERE = Place(Platform.CONSOLE, "terminal", "one")
 PASSAGE = Passage(7, 3, "handbook", "Travel", "/travel.pdf", ("Meals",), 4, "Lunch is 20.", 1.5, 0.5, 0.5)
@@ -26,17 +28,10 @@ def tickets(database):
 
 
 async def say(sessions, session, asked="How much is lunch?", answered="20 [1]", **more):
-    await sessions.save_exchange(
-        1,
-        session.session_id,
-        asked,
-        answered,
-        question=asked,
-        origin=Origin.DOCUMENTS,
-        citations=[CITATION],
-        context=[PASSAGE],
-        **more,
+    exchange = Exchange(
+        asked, answered, question=asked, origin=Origin.DOCUMENTS, citations=(CITATION,), context=(PASSAGE,), **more
     )
+    await sessions.save_exchange(1, session.session_id, exchange)
 
 
 async def test_a_thread_keeps_its_session_and_another_thread_has_its_own(sessions):

@@ -4,7 +4,7 @@ from collections.abc import Callable
 
 import pytest
 
-from core.domain import BlockKind, ReadDocument
+from core.documents import BlockKind, ReadDocument
 from core.errors import UnreadableDocument
 from ingest.readers import docx
 

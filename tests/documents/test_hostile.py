@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from core.domain import ReadDocument
+from core.documents import ReadDocument
 from core.errors import UnreadableDocument
 from ingest.formats import detect
 from ingest.sandbox import Sandbox

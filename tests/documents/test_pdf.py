@@ -7,7 +7,7 @@ import pytest
 from fpdf import FPDF
 from pypdf import PdfReader, PdfWriter
 
-from core.domain import BlockKind, ReadDocument
+from core.documents import BlockKind, ReadDocument
 from core.errors import UnreadableDocument
 from ingest.readers import pdf
 

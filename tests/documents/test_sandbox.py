@@ -9,7 +9,7 @@ from collections.abc import Callable
 import psutil
 import pytest
 
-from core.domain import BlockKind, ReadDocument
+from core.documents import BlockKind, ReadDocument
 from core.errors import Unavailable, UnreadableDocument
 from ingest.formats import Format
 from ingest.sandbox import Limits, Sandbox
@@ -23,7 +23,7 @@ BURNER = b"<a " + b" ".join(b"a%d=1" % number for number in range(120_000)) + b"
 WILFUL = """
 import os, sys
 import ingest.sandbox_child as child
-from core.domain import Block, BlockKind, ReadDocument
+from core.documents import Block, BlockKind, ReadDocument
 from ingest.formats import Format
 
 def read(data, name):

@@ -11,24 +11,12 @@ from adapters.postgres.knowledge import PostgresKnowledge
 from adapters.postgres.search import PostgresSearch
 from adapters.postgres.sessions import PostgresSessions
 from adapters.postgres.tickets import PostgresTickets
-from core.domain import (
-    EMPLOYEE_PLATFORMS,
-    Author,
-    Block,
-    BlockKind,
-    DocumentVersion,
-    IndexedChunk,
-    Message,
-    Origin,
-    Outcome,
-    Place,
-    Platform,
-    ReadDocument,
-    Role,
-)
+from core.documents import Block, BlockKind, DocumentVersion, IndexedChunk, Outcome, ReadDocument
+from core.domain import Author, Message, Origin, Role
 from core.engine import Engine, Policy
 from core.errors import NotFound, TooLarge, UsageError
 from core.escalation import TicketPolicy
+from core.places import EMPLOYEE_PLATFORMS, Place, Platform
 from core.terms import count
 from ingest.split import indexed_text, split
 

@@ -10,21 +10,19 @@ from hypothesis import strategies as st
 from adapters.embedded.cache import InProcessCache
 from adapters.postgres.knowledge import PostgresKnowledge
 from adapters.postgres.search import PostgresSearch
-from core.domain import (
-    EMPLOYEE_PLATFORMS,
+from core.documents import (
     Block,
     BlockKind,
     DocumentVersion,
     EmbedderIdentity,
     IndexedChunk,
     Outcome,
-    Place,
-    Platform,
     Query,
     ReadDocument,
 )
 from core.errors import StoreUnavailable
 from core.found_again import RememberedSearch
+from core.places import EMPLOYEE_PLATFORMS, Place, Platform
 from core.terms import count, terms
 from ingest.split import indexed_text, split
 

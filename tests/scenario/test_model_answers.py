@@ -18,7 +18,8 @@ from adapters.openai.retry import Breaker, RetryPolicy
 from core import wording
 from core.answering import ModelAnswerer
 from core.citations import CitingReply, cite
-from core.domain import AnswerRequest, BotConfiguration, Mode, Passage, Role, Turn, Usage
+from core.documents import Passage
+from core.domain import AnswerRequest, BotConfiguration, Mode, Role, Turn, Usage
 from core.errors import ModelUnavailable
 from core.model_chain import ModelChain
 

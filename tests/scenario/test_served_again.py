@@ -13,23 +13,10 @@ from adapters.postgres.knowledge import PostgresKnowledge
 from adapters.postgres.search import PostgresSearch
 from adapters.postgres.sessions import PostgresSessions
 from adapters.postgres.tickets import PostgresTickets
-from core.domain import (
-    EMPLOYEE_PLATFORMS,
-    Author,
-    Block,
-    BlockKind,
-    BotConfiguration,
-    DocumentVersion,
-    IndexedChunk,
-    Message,
-    Mode,
-    Origin,
-    Outcome,
-    Place,
-    Platform,
-    ReadDocument,
-)
+from core.documents import Block, BlockKind, DocumentVersion, IndexedChunk, Outcome, ReadDocument
+from core.domain import Author, BotConfiguration, Message, Mode, Origin
 from core.engine import Engine
+from core.places import EMPLOYEE_PLATFORMS, Place, Platform
 from core.terms import count
 from ingest.split import indexed_text, split
 

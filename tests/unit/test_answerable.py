@@ -3,7 +3,7 @@ from dataclasses import replace
 import pytest
 
 from core.answerable import BAR, answerable, bar_of
-from core.domain import Passage
+from core.documents import Passage
 from core.ranking import RANKING, rerank
 from core.terms import terms
 

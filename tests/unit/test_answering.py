@@ -6,7 +6,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from core.answering import Checker, first_end, shorter
-from core.domain import AnswerRequest, BotConfiguration, Mode, Passage
+from core.documents import Passage
+from core.domain import AnswerRequest, BotConfiguration, Mode
 
 
 def passage(text, title, source="/handbook.md"):

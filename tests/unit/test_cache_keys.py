@@ -28,8 +28,10 @@ from core.cache import (
     scope_of,
     tenant_prefix,
 )
-from core.domain import Citation, EmbedderIdentity, Origin, Passage, Place, Platform, Query
+from core.documents import Citation, EmbedderIdentity, Passage, Query
+from core.domain import Origin
 from core.errors import ModelUnavailable
+from core.places import Place, Platform
 from core.similar import normalise
 
 SCOPE = CacheScope(1, ((3, 7), (4, 2)), "grounded", "en", "small-model", "a1b2", EmbedderIdentity("minilm", 384))

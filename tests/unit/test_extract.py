@@ -2,7 +2,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from core.domain import Passage
+from core.documents import Passage
 from core.extract import Quote, candidates, choose
 from core.sentences import sentences
 from core.terms import terms

@@ -6,7 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from core.domain import AnswerRequest, BotConfiguration, Mode, Passage, Role, Turn
+from core.documents import Passage
+from core.domain import AnswerRequest, BotConfiguration, Mode, Role, Turn
 from core.prompt import fence, grounded, open_chat
 
 

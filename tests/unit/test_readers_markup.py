@@ -2,7 +2,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from core.domain import BlockKind, ReadDocument
+from core.documents import BlockKind, ReadDocument
 from ingest.readers import html, markdown
 
 

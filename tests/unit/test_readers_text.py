@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from core.domain import Block, BlockKind
+from core.documents import Block, BlockKind
 from core.errors import UnreadableDocument
 from ingest.readers import csv, json, text
 from ingest.readers.charset import decode

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from core.domain import Block, BlockKind, Chunk, ReadDocument
+from core.documents import Block, BlockKind, Chunk, ReadDocument
 from core.sentences import sentences
 from ingest.split import SplitLimits, indexed_text, split
 

@@ -2,7 +2,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from core.domain import Passage
+from core.documents import Passage
 from core.support import known_numbers, numbers, supporting, supports
 
 

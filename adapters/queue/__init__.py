@@ -1,0 +1,1 @@
+"""The engine of the jobs: procrastinate on the same PostgreSQL."""

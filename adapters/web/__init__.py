@@ -1,0 +1,1 @@
+"""The web server: the HTTP channel, health and metrics."""
