@@ -29,6 +29,7 @@ ENV PATH=/opt/frontdesk/bin:$PATH PYTHONDONTWRITEBYTECODE=1 PYTHONUNBUFFERED=1 F
 WORKDIR /var/lib/frontdesk
 VOLUME /var/lib/frontdesk
 USER 10001:10001
-# No HEALTHCHECK: each container runs one command and ends; `frontdesk check` tells by hand what works.
+# No HEALTHCHECK: the image runs any command, and only a web process has a port to ask; docker-compose.yml asks that one.
+STOPSIGNAL SIGTERM
 ENTRYPOINT ["frontdesk"]
 CMD ["--help"]

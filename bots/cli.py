@@ -9,7 +9,19 @@ import typer
 from typer.exceptions import TyperException
 
 from adapters.console.outbound import answer_text, plain
-from bots import cli_admin, cli_bots, cli_knowledge, cli_sessions, cli_tickets, logs, settings
+from bots import (
+    cli_admin,
+    cli_admins,
+    cli_bots,
+    cli_jobs,
+    cli_knowledge,
+    cli_serve,
+    cli_sessions,
+    cli_stats,
+    cli_tickets,
+    logs,
+    settings,
+)
 from bots.chat import ask_once, talk
 from bots.demo import demonstrate
 from bots.screen import Json, err, run, show, show_json
@@ -28,7 +40,12 @@ app.add_typer(cli_bots.bot, name="bot")
 app.add_typer(cli_sessions.sessions, name="sessions")
 app.add_typer(cli_tickets.tickets, name="tickets")
 app.add_typer(cli_admin.model, name="model")
+app.add_typer(cli_admins.admin, name="admin")
 app.command()(cli_knowledge.ingest)
+app.add_typer(cli_jobs.jobs, name="jobs")
+app.command()(cli_serve.serve)
+app.command()(cli_serve.worker)
+app.command()(cli_stats.stats)
 app.command()(cli_admin.migrate)
 app.command()(cli_admin.check)
 
@@ -43,7 +60,8 @@ def root(
     debug: Annotated[bool, typer.Option("--debug", help="Show tracebacks and debug logs.")] = False,
 ) -> None:
     """Set up the logs; the errors are shown by main()."""
-    logs.configure("debug" if debug else settings.load().log_level)
+    loaded = settings.load()
+    logs.configure("debug" if debug else loaded.log_level, settings.secrets(loaded))
 
 
 @app.command()
@@ -75,7 +93,7 @@ def chat(session: Session = None, kb: KnowledgeBases = None) -> None:
 
 
 def main() -> None:
-    """Run the command line; an error is one line, with exit code 2 for usage and 1 for the rest."""
+    """Run the command line; an error is one line or a list, with exit code 2 for usage and 1 for the rest."""
     debug = "--debug" in sys.argv[1:]
     try:
         code = app(standalone_mode=False)
@@ -103,4 +121,4 @@ def _hint(error: TyperException) -> str:
 
 def _complain(message: str, hint: str = "") -> None:
     err.print("error: ", style="bold red", end="")
-    err.print(plain(message + hint))
+    err.print("\n".join(plain(line) for line in (message + hint).splitlines()))

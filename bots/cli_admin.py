@@ -14,7 +14,8 @@ from adapters.embedded import weights
 from bots import settings as settings_file
 from bots.screen import Json, say, show, show_either
 from bots.settings import Settings
-from bots.wiring import open_embedder, open_store
+from bots.store import open_store
+from bots.wiring import open_embedder
 from core import wording
 from core.errors import FrontdeskError, UsageError
 
@@ -76,7 +77,8 @@ async def _database(settings: Settings) -> Part:
     embedded = settings.database_url is None
     missing = "DATABASE_URL: a server that is backed up" if embedded else ""
     try:
-        async with open_store(settings, say) as database:
+        async with open_store(settings, say) as store:
+            database = store.database
             kind = "embedded PostgreSQL" if embedded else "PostgreSQL"
             return Part("database", f"{kind} {await database.version()} at {database.place}", missing)
     except FrontdeskError as error:

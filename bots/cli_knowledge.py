@@ -9,13 +9,17 @@ import typer
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
 from adapters.console import outbound
+from adapters.postgres.ingestions import PostgresIngestions
+from adapters.postgres.uploads import PostgresUploads
+from bots import settings
 from bots.screen import Json, err, run, show, show_either, show_json
-from bots.wiring import Frontdesk
+from bots.wiring import Frontdesk, document_limits
 from core.documents import DocumentRecord, KnowledgeBase, Outcome
 from core.errors import UsageError
+from core.ingestions import CANNOT_FETCH, SourceResult
 from core.places import EMPLOYEE_PLATFORMS, Platform
+from ingest.background import upload_files
 from ingest.pipeline import Progress as Step
-from ingest.pipeline import Result
 from ingest.sources import Source, is_url, sources
 
 kb = typer.Typer(help="List, show, scope and remove knowledge bases.", no_args_is_help=True)
@@ -24,6 +28,10 @@ Name = Annotated[str, typer.Argument(metavar="NAME", help="The knowledge base.")
 Platforms = Annotated[
     list[Platform] | None,
     typer.Option("--platform", help="Where it answers; may be repeated. New ones: console, slack and teams."),
+]
+
+Background = Annotated[
+    bool, typer.Option("--background", help="Make a job of it, which `frontdesk serve` or `frontdesk worker` does.")
 ]
 
 
@@ -36,12 +44,18 @@ def ingest(
     sync: Annotated[
         bool, typer.Option("--sync", help="Also remove documents whose files are gone from the folders given.")
     ] = False,
+    background: Background = False,
     json: Json = False,
 ) -> None:
     """Add documents to a knowledge base; unchanged ones cost nothing."""
     found = sources(given)
     if not found and not sync:
         raise UsageError(f"There are no files in {', '.join(given)}.")
+    if background:
+        if sync:
+            raise UsageError("A job in the background sees no folders; leave out --sync or --background.")
+        show_job(run(lambda frontdesk: start_job(frontdesk, kb, found, platform or ())), json=json)
+        return
     synced = folders(given) if sync else ()
     results = run(lambda frontdesk: ingest_sources(frontdesk, kb, found, platform or (), synced))
     if json:
@@ -56,11 +70,9 @@ async def ingest_sources(
     found: Sequence[Source],
     platforms: Sequence[Platform],
     synced: tuple[str, ...] = (),
-) -> list[Result]:
+) -> list[SourceResult]:
     """Ingest FOUND into the knowledge base NAME under a progress bar; below the folders SYNCED, forget what is gone."""
-    base = await frontdesk.knowledge.create(frontdesk.tenant_id, name, platforms or EMPLOYEE_PLATFORMS)
-    if platforms and set(platforms) != set(base.platforms):
-        raise UsageError(f"{name} answers on {', '.join(base.platforms)}; change that with `frontdesk kb scope`.")
+    base = await _open_base(frontdesk, name, platforms)
     await reembed_with_progress(frontdesk, base)
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
     with Progress(*columns, console=err, transient=True, disable=not err.is_terminal) as bar:
@@ -73,6 +85,27 @@ async def ingest_sources(
         results = await frontdesk.ingestion.ingest(frontdesk.tenant_id, base, found, tell)
     await _forget_gone(frontdesk, base, found, synced)
     return results
+
+
+async def _open_base(frontdesk: Frontdesk, name: str, platforms: Sequence[Platform]) -> KnowledgeBase:
+    base = await frontdesk.knowledge.create(frontdesk.tenant_id, name, platforms or EMPLOYEE_PLATFORMS)
+    if platforms and set(platforms) != set(base.platforms):
+        raise UsageError(f"{name} answers on {', '.join(base.platforms)}; change that with `frontdesk kb scope`.")
+    return base
+
+
+async def start_job(frontdesk: Frontdesk, name: str, found: Sequence[Source], platforms: Sequence[Platform]) -> int:
+    """Store the bytes of FOUND and make a job that ingests them into the knowledge base NAME; return its number."""
+    base = await _open_base(frontdesk, name, platforms)
+    limit_bytes = document_limits(settings.load()).size_bytes
+    urls, files = await upload_files(PostgresUploads(frontdesk.database), frontdesk.tenant_id, found, limit_bytes)
+    return await PostgresIngestions(frontdesk.database).start(frontdesk.tenant_id, base.name, urls, files)
+
+
+def show_job(number: int, *, json: bool) -> None:
+    """Say that a job was made."""
+    said = f"Job {number} waits for a worker; `frontdesk jobs watch {number}` shows how far it is."
+    show_either({"job": number}, said, json=json)
 
 
 def folders(given: Sequence[str]) -> tuple[str, ...]:
@@ -105,13 +138,13 @@ async def _forget_gone(
             err.print(f"removed, its file is gone: {outbound.plain(document.source)}", style="dim")
 
 
-def report(results: Sequence[Result]) -> None:
+def report(results: Sequence[SourceResult]) -> None:
     """Say how many documents ended how, and list those that were not indexed with the reason."""
     counts = {outcome: sum(result.outcome is outcome for result in results) for outcome in Outcome}
     chunks = sum(result.chunks for result in results)
     show(", ".join(f"{count} {outcome.value}" for outcome, count in counts.items() if count) + f" ({chunks} chunks)")
     for result in results:
-        if result.outcome in (Outcome.REFUSED, Outcome.NO_TEXT):
+        if result.outcome in (Outcome.REFUSED, Outcome.NO_TEXT) or result.reason == CANNOT_FETCH:
             show(outbound.plain(f"  {result.outcome.value}: {result.source}: {result.reason}"))
 
 
@@ -149,17 +182,43 @@ def remove(
     if not yes:
         typer.confirm(f"Remove {what}?", abort=True)
 
-    source = str(Path(document).expanduser().resolve()) if document and not is_url(document) else document
+    path = str(Path(document).expanduser().resolve()) if document and not is_url(document) else document or ""
 
     async def drop(frontdesk: Frontdesk) -> None:
-        if source is None:
+        if document is None:
             await frontdesk.knowledge.remove(frontdesk.tenant_id, name)
             return
         base = await frontdesk.knowledge.knowledge_base(frontdesk.tenant_id, name)
+        known = {record.source for record in await frontdesk.knowledge.documents(frontdesk.tenant_id, base.kb_id)}
+        # A file that came by chat has a name and no path.
+        source = document if document in known else path
         await frontdesk.knowledge.remove_document(frontdesk.tenant_id, base.kb_id, source)
 
     run(drop)
     show(f"Removed {what}.")
+
+
+@kb.command()
+def refresh(name: Name, background: Background = False, json: Json = False) -> None:
+    """Fetch every web address of a knowledge base again; files cannot be, they are ingested again."""
+    if background:
+        show_job(
+            run(lambda frontdesk: PostgresIngestions(frontdesk.database).refresh(frontdesk.tenant_id, name)), json=json
+        )
+        return
+    results = run(lambda frontdesk: _refresh(frontdesk, name))
+    if json:
+        show_json(results)
+    else:
+        report(results)
+
+
+async def _refresh(frontdesk: Frontdesk, name: str) -> list[SourceResult]:
+    base = await frontdesk.knowledge.knowledge_base(frontdesk.tenant_id, name)
+    known = [document.source for document in await frontdesk.knowledge.documents(frontdesk.tenant_id, base.kb_id)]
+    urls = [Source(source) for source in known if is_url(source)]
+    left = [SourceResult(source, Outcome.UNCHANGED, CANNOT_FETCH) for source in known if not is_url(source)]
+    return [*await ingest_sources(frontdesk, name, urls, ()), *left]
 
 
 @kb.command()

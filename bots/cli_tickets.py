@@ -5,12 +5,18 @@ from typing import Annotated
 import typer
 
 from adapters.console import outbound
+from adapters.postgres.authors import PostgresAuthors
+from adapters.postgres.outbox import PostgresOutbox
 from bots.screen import Json, run, show, show_either
+from bots.wiring import Frontdesk
 from core.domain import TicketState
 from core.errors import UsageError
 from core.redact import notice, redact
+from core.ticket_work import TicketWork
 
-tickets = typer.Typer(help="List, read, answer and close the questions handed to a person.", no_args_is_help=True)
+tickets = typer.Typer(
+    help="List, read, answer, take over and close the questions handed to a person.", no_args_is_help=True
+)
 
 Number = Annotated[int, typer.Argument(metavar="NUMBER", min=1, max=2**31, help="The ticket's number.")]
 
@@ -37,16 +43,30 @@ def show_one(number: Number, json: Json = False) -> None:
 def answer(
     number: Number, text: Annotated[str, typer.Argument(metavar="TEXT", help="What the author will read.")]
 ) -> None:
-    """Answer a ticket; the answer goes into the session the question came from."""
+    """Answer a ticket; the answer goes to the author, and into the session the question came from."""
     if not text.strip():
         raise UsageError("The answer is empty; write what the author should read.")
     redacted = redact(text)
-    run(lambda frontdesk: frontdesk.tickets.answer(frontdesk.tenant_id, number, redacted.text))
-    show(f"Ticket {number} is answered. {notice(redacted.hidden)}".strip())
+    sent = run(lambda frontdesk: _work(frontdesk).answer(frontdesk.tenant_id, number, redacted.text))
+    way = "and is being sent to its author" if sent else "in its session; there is nowhere to send it to"
+    show(f"Ticket {number} is answered, {way}. {notice(redacted.hidden)}".strip())
+
+
+@tickets.command()
+def take(number: Number) -> None:
+    """Take a ticket's conversation over: Frontdesk is silent there until the ticket is closed."""
+    if not run(lambda frontdesk: _work(frontdesk).take(frontdesk.tenant_id, number)):
+        raise UsageError(f"The session of ticket {number} was deleted; it cannot be taken over.")
+    show(f'Ticket {number} is yours; answer with: frontdesk tickets answer {number} "..."')
 
 
 @tickets.command()
 def close(number: Number) -> None:
-    """Close a ticket."""
-    run(lambda frontdesk: frontdesk.tickets.close(frontdesk.tenant_id, number))
+    """Close a ticket; Frontdesk answers in its conversation again."""
+    run(lambda frontdesk: _work(frontdesk).close(frontdesk.tenant_id, number))
     show(f"Ticket {number} is closed.")
+
+
+def _work(frontdesk: Frontdesk) -> TicketWork:
+    database = frontdesk.database
+    return TicketWork(frontdesk.tickets, frontdesk.sessions, PostgresAuthors(database), PostgresOutbox(database))

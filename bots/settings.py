@@ -91,9 +91,42 @@ class Settings(BaseSettings):
     fetch_allow_networks: Annotated[tuple[IPv4Network | IPv6Network, ...], NoDecode] = Field(
         (), description="Private networks whose pages may be ingested, such as 10.1.0.0/16, separated by commas."
     )
+    http_keys: Annotated[dict[str, str], NoDecode] = Field(
+        {},
+        description="Installations of the HTTP channel and their keys: NAME=KEY, separated by commas. Unset: none.",
+        repr=False,
+    )
+    http_callbacks: Annotated[dict[str, str], NoDecode] = Field(
+        {}, description="Where installations of the HTTP channel want answers sent: NAME=ADDRESS, separated by commas."
+    )
+    http_callback_secrets: Annotated[dict[str, str], NoDecode] = Field(
+        {},
+        description="What those calls are signed with: NAME=whsec_BASE64 of 24 bytes or more, separated by commas.",
+        repr=False,
+    )
+    worker_concurrency: int = Field(8, ge=1, le=200, description="Answers under way at once in one process.")
+    waiting_limit: int = Field(
+        10_000, ge=1, le=10_000_000, description="Messages of one tenant that may wait; more are refused until later."
+    )
+    author_per_minute: int = Field(
+        30, ge=1, le=10_000_000, description="Messages that one author may send in a minute; more are refused."
+    )
+    drain_s: float = Field(
+        8.0, ge=0, le=600, description="Seconds that answers under way have to end when a process is told to stop."
+    )
+    public_url: str | None = Field(
+        None,
+        description="Address under which the web server is reached from outside, such as https://help.example.org.",
+    )
+    metrics_key: SecretStr | None = Field(
+        None, description="Bearer token that /metrics asks for. Unset: none, so keep it inside your network."
+    )
+    otel_exporter_otlp_endpoint: str | None = Field(
+        None, description="OpenTelemetry collector (OTLP over HTTP) that traces go to. Unset: no traces."
+    )
     log_level: Literal["debug", "info", "warning", "error"] = Field("warning", description="What is logged to stderr.")
 
-    @field_validator("model_keys", mode="before")
+    @field_validator("model_keys", "http_keys", "http_callbacks", "http_callback_secrets", mode="before")
     @classmethod
     def _pairs(cls, value: Any) -> Any:
         return dict(part.strip().partition("=")[::2] for part in value.split(",")) if isinstance(value, str) else value
@@ -103,12 +136,26 @@ class Settings(BaseSettings):
     def _split(cls, value: Any) -> Any:
         return [part.strip() for part in value.split(",") if part.strip()] if isinstance(value, str) else value
 
+    @field_validator("public_url", mode="after")
+    @classmethod
+    def _address(cls, value: str | None) -> str | None:
+        if value is not None and not value.startswith(("https://", "http://")):
+            raise ValueError("write it as https://HOST")
+        return value.rstrip("/") if value else None
+
     @field_validator("database_url", "database_owner_url", mode="after")
     @classmethod
     def _postgres(cls, value: SecretStr | None) -> SecretStr | None:
         if value is not None and not value.get_secret_value().startswith(("postgresql://", "postgres://")):
             raise ValueError("write it as postgresql://USER:PASSWORD@HOST/DATABASE")
         return value
+
+
+def secrets(settings: Settings) -> list[str]:
+    """List the values that must appear in no log."""
+    values = [getattr(settings, name) for name in type(settings).model_fields]
+    keys = [*settings.model_keys.values(), *settings.http_keys.values(), *settings.http_callback_secrets.values()]
+    return [*keys, *(value.get_secret_value() for value in values if isinstance(value, SecretStr))]
 
 
 def load() -> Settings:

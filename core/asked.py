@@ -9,6 +9,7 @@ from core.cache import CachedAnswer
 from core.cost import Tally
 from core.documents import Citation, Passage
 from core.domain import AnswerRequest, BotConfiguration, Message, Mode, Origin, Session, Turn
+from core.escalation import TicketPolicy
 from core.memory import Recalled
 from core.ports import Answerer
 from core.terms import terms
@@ -45,19 +46,23 @@ class Asked:
 
     message: Message  # redacted
     session: Session
-    bot: BotConfiguration  # in the mode the author chose for the session
+    bot: BotConfiguration  # in the mode the author chose for the session, with the channel's threshold
     answerer: Answerer
     knowledge_bases: tuple[str, ...]  # to search; empty: all that may be read in the place
     language: str
     turns: tuple[Turn, ...]
     recalled: Recalled
     readable: tuple[tuple[int, int], ...] | None = None  # id and version of what may be read, once that is known
-    hidden: str = ""  # a sentence on what was redacted
+    tickets: TicketPolicy = TicketPolicy.OPEN
+    remarks: str = ""  # sentences on what was redacted, and on files that were not read
+    hidden: bool = False  # whether something was redacted
+    reads_files: bool = False  # whether passages of the session's own files were found
     tally: Tally = field(default_factory=Tally)  # what the models asked for this message have used
 
     def is_private(self, question: str) -> bool:
-        """Tell whether the answer will rest on what was said before, so that nobody else may be given it."""
-        return question != self.message.text or (self.bot.mode is Mode.OPEN and bool(self.turns))
+        """Tell whether the answer rests on what was said before or on own files, so that it is nobody else's."""
+        said_before = question != self.message.text or (self.bot.mode is Mode.OPEN and bool(self.turns))
+        return said_before or self.reads_files
 
     def request(self, question: str, passages: tuple[Passage, ...]) -> AnswerRequest:
         """Ask an answerer; a question that stands alone goes without the history, so that its answer can be shared."""
@@ -97,6 +102,7 @@ class Result:
     model: str = ""
     ticket_number: int | None = None
     shareable: bool = False
+    private: bool = False  # it rests on the session's own files
 
     def kept(self) -> CachedAnswer:
         """Make the cache's entry of this result."""

@@ -73,6 +73,10 @@ class CitingReply:
         if shown := self._marks.feed(text):
             await self._reply.write(shown)
 
+    def citations(self) -> tuple[Citation, ...]:
+        """List what was cited so far."""
+        return self._marks.citations()
+
     async def finish(self) -> None:
         """Pass on the rest."""
         if rest := self._marks.finish():

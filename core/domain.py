@@ -171,6 +171,7 @@ class Answer:
     steps: Mapping[str, float] = field(default_factory=dict)  # seconds by step
     file: File | None = None
     language: str = "en"  # ISO 639-1, of the fixed words around it
+    private: bool = False  # for the author's eyes alone, where others can read the channel
 
 
 @dataclass(frozen=True, slots=True)

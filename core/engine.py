@@ -1,33 +1,40 @@
-"""One message in, one answer out: the file to read first."""
+"""One message in, one answer out: the file to read first; core/ladder.py has the steps between question and answer."""
 
-import hashlib
 import re
-from collections.abc import Awaitable, Callable, Mapping
+from collections import Counter
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from typing import Protocol
 
-from core import wording
-from core.answerable import answerable, bar_of
-from core.asked import Asked, Clock, Found, Result, intersect, touches
-from core.cache import AnswerCache, CachedAnswer, CacheScope, exact_key, find_same
-from core.citations import CitingReply, cite
+from core import commands, wording
+from core.asked import Asked, Clock, Result, intersect
+from core.attached import NOT_READ, AttachmentReader
+from core.cache import AnswerCache
+from core.channels import DEFAULTS, ChannelStore
 from core.cost import Price
-from core.documents import Query, Vector
-from core.domain import Answer, AnswerRequest, BotConfiguration, Draft, Exchange, Message, Mode, Origin, Session
-from core.errors import ModelUnavailable, TooLarge, UsageError
-from core.escalation import TicketPolicy, wants_person
-from core.history import last_question, transcript
+from core.domain import Answer, Attachment, BotConfiguration, Exchange, Message, Origin, Session
+from core.errors import TooLarge, UsageError
+from core.escalation import TicketPolicy, Tickets
+from core.inbox import Interruption, Kind
+from core.interrupting import Interrupted, Written, unless_interrupted
+from core.ladder import Ladder, say_all
 from core.language import detect
 from core.memory import recall, summarise
 from core.models import LanguageModel
-from core.ports import Answerer, BotStore, Embedder, Reply, Retriever, SessionStore, TicketStore
-from core.redact import redact
+from core.ports import Answerer, BotStore, Embedder, Reply, Retriever, SessionStore
+from core.redact import Hidden, SecretKind, redact
 from core.rewrite import Rewriter
-from core.routing import reply as small_talk_reply
-from core.routing import small_talk
 from core.similar import Verifier
-from core.terms import terms
 
+_ASKING = ("ask", "human")
 _CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f]")
+
+
+class Commands(Protocol):
+    """Carry out commands."""
+
+    async def run(self, message: Message, reply: Reply) -> Answer | None:
+        """Carry out the command MESSAGE holds and write its outcome to REPLY; None where it holds none."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,7 +56,7 @@ class Engine:
         self,
         *,
         sessions: SessionStore,
-        tickets: TicketStore,
+        tickets: Tickets,
         bots: BotStore,
         retriever: Retriever,
         answerers: Callable[[BotConfiguration], Awaitable[Answerer]],
@@ -59,41 +66,60 @@ class Engine:
         verifier: Verifier | None = None,
         prices: Mapping[str, Price] | None = None,
         policy: Policy | None = None,
+        commands: Commands | None = None,
+        attachments: AttachmentReader | None = None,
+        channels: ChannelStore | None = None,
     ) -> None:
         self._sessions = sessions
         self._tickets = tickets
         self._bots = bots
-        self._retriever = retriever
         self._answerers = answerers
-        self._embedder = embedder
-        self._cache = cache
         self._model = model  # for asides: rewriting, summaries
-        self._rewriter = Rewriter(model)
-        self._verifier = verifier
         self._prices = prices or {}
         self._policy = policy or Policy()
+        self._commands = commands
+        self._attachments = attachments
+        self._channels = channels
+        self._ladder = Ladder(
+            retriever=retriever,
+            embedder=embedder,
+            cache=cache,
+            tickets=tickets,
+            attachments=attachments,
+            rewriter=Rewriter(model),
+            verifier=verifier,
+            cache_ttl_s=self._policy.cache_ttl_s,
+        )
 
-    async def handle(self, message: Message, reply: Reply) -> Answer:
+    async def handle(self, message: Message, reply: Reply, interruption: Interruption | None = None) -> Answer:
         """Answer MESSAGE, writing to REPLY on the way.
 
-        Raises UsageError for an empty or oversized message, NotFound for a session that is not there, and
-        StoreUnavailable when PostgreSQL does not answer; nothing is saved then.
+        A stop ends the answer with what was written until then; an edit, a deletion and a takeover raise Interrupted,
+        and nothing is saved. Where a person has taken over, the words are passed on and the answer is empty: nothing
+        is to be sent. Raises UsageError for an empty or oversized message, NotFound for a session that is not there,
+        and StoreUnavailable when PostgreSQL does not answer; nothing is saved then.
         """
         clock = Clock()
-        self._limit(message.text)
+        self._limit(message)
         # PostgreSQL keeps no NUL, a terminal would obey an escape, and half a character from a broken client is none.
         message = replace(message, text=_CONTROL.sub("", message.text).encode("utf-8", "replace").decode())
+        if self._commands is not None and (done := await self._commands.run(message, reply)) is not None:
+            return done
+        message = _question(message)
         with clock.step("recall"):
             asked = await self._recall(message)
-        result = await self._decide(asked, reply, clock)
+        if asked.session.taken_over:
+            return await self._pass_on(asked, clock)
+        asked, result = await self._answer(asked, Written(reply), clock, interruption)
         answer = _answer(asked, result, clock)
         with clock.step("save"):
             await self._save(asked, result, answer)
         await self._remember(asked)
         return replace(answer, seconds=clock.seconds)
 
-    def _limit(self, text: str) -> None:
-        if not text.strip():
+    def _limit(self, message: Message) -> None:
+        text = message.text
+        if not text.strip() and not (message.attachments and self._attachments):
             raise UsageError(wording.EMPTY_QUESTION)
         if len(text) > self._policy.longest_question:
             language = detect(text[:1_000])
@@ -102,21 +128,28 @@ class Engine:
     async def _recall(self, message: Message) -> Asked:
         """Redact the message and find what it meets: a session, a bot, a language, what was said before."""
         redacted = redact(message.text)
+        hidden = (*_hidden_before(message), *redacted.hidden)
         session = await self._session(message)
         bot = await self._bots.for_place(message.tenant_id, message.place)
-        bot = replace(bot, mode=session.mode or bot.mode)
+        channel = await self._channels.settings(message.tenant_id, message.place) if self._channels else DEFAULTS
+        threshold = bot.threshold if channel.threshold is None else channel.threshold
+        bot = replace(bot, mode=session.mode or bot.mode, threshold=threshold)
         turns = await self._sessions.turns(message.tenant_id, session.session_id, limit=self._policy.turns_remembered)
-        language = detect(redacted.text, default=session.language or "en")
+        chosen = session.language if session.language_chosen else channel.language
+        language = chosen or detect(redacted.text, default=session.language or "en")
+        readable = intersect(bot.knowledge_bases, channel.knowledge_bases)
         return Asked(
             message=replace(message, text=redacted.text),
             session=session,
             bot=bot,
             answerer=await self._answerers(bot),
-            knowledge_bases=intersect(bot.knowledge_bases, message.knowledge_bases),
+            knowledge_bases=intersect(readable, message.knowledge_bases),
             language=language,
             turns=tuple(turns),
             recalled=recall(turns, session.summary, session.summarised_turn_id, self._policy.history_tokens),
-            hidden=wording.hidden(redacted.hidden, language),
+            tickets=channel.tickets or self._policy.tickets,
+            remarks=wording.hidden(hidden, language),
+            hidden=bool(hidden),
         )
 
     async def _session(self, message: Message) -> Session:
@@ -124,167 +157,39 @@ class Engine:
             return await self._sessions.session(message.tenant_id, message.session_id)
         return await self._sessions.open(message.tenant_id, message.place, message.author.author_id)
 
-    async def _decide(self, asked: Asked, reply: Reply, clock: Clock) -> Result:
-        """Go down the ladder: small talk, a person, then the documents."""
-        text = asked.message.text
-        if (talk := small_talk(text)) is not None:
-            # "ok" and "hi" are English too: there the language spoken so far decides.
-            said = small_talk_reply(talk.kind, asked.language if talk.language == "en" else talk.language)
-            await reply.write(said)
-            return Result(said, Origin.SMALL_TALK)
-        if wants_person(text):
-            return await self._hand_over(asked, reply, clock)
-        with clock.step("rewrite"):
-            question = await self._rewriter.stand_alone(text, asked.turns, asked.language, asked.tally)
-        with clock.step("scope"):
-            scope = await self._scope(asked)
-        asked = replace(asked, readable=scope.knowledge_bases)
-        return await self._resolve(asked, question, scope, reply, clock)
+    async def _pass_on(self, asked: Asked, clock: Clock) -> Answer:
+        """Leave the answer to the person who has taken over."""
+        message, session_id = asked.message, asked.session.session_id
+        names = "\n".join(attachment.name for attachment in message.attachments)
+        said = f"{message.text}\n{names}".strip()
+        number = await self._tickets.note(message.tenant_id, session_id, said, delivery=message.delivery)
+        return replace(_answer(asked, Result("", Origin.PERSON, ticket_number=number), clock), notice="")
 
-    async def _scope(self, asked: Asked) -> CacheScope:
-        """Name everything besides the question that an answer depends on, before anything is searched."""
-        readable = await self._retriever.readable(asked.message.tenant_id, asked.message.place, asked.knowledge_bases)
-        return CacheScope(
-            tenant_id=asked.message.tenant_id,
-            knowledge_bases=readable,
-            mode=asked.bot.mode,
-            language=asked.language,
-            model=asked.answerer.name,
-            configuration=hashlib.sha256(repr(asked.bot).encode()).hexdigest(),
-            embedder=self._embedder.identity if self._embedder else None,
-        )
-
-    async def _resolve(self, asked: Asked, question: str, scope: CacheScope, reply: Reply, clock: Clock) -> Result:
-        """Serve what was answered before to the same question; else answer it, once for all who ask it now."""
-        key = exact_key(scope, question)
-        with clock.step("exact cache"):
-            kept = await self._cache.get(key)
-        if kept is not None:
-            return await self._serve(kept, "exact", question, reply)
-        vector, trouble = await self._embed(question, clock)
-        if vector is not None and (kept := await self._similar(scope, question, vector, clock)) is not None:
-            return await self._serve(kept, "similar", question, reply)
-        if asked.is_private(question):
-            return await self._work(asked, question, vector, trouble, reply, clock)
-        async with self._cache.single_flight(key) as kept:
-            if kept is not None:
-                return await self._serve(kept, "shared", question, reply)
-            result = await self._work(asked, question, vector, trouble, reply, clock)
-            if result.shareable and self._policy.cache_ttl_s > 0:
-                await self._cache.put(key, result.kept(), self._policy.cache_ttl_s, vector=vector)
-            return result
-
-    async def _serve(self, kept: CachedAnswer, how: str, question: str, reply: Reply) -> Result:
-        await reply.write(kept.text)
-        return Result(kept.text, kept.origin, question, citations=kept.citations, notice=kept.notice, cached=how)
-
-    async def _similar(self, scope: CacheScope, question: str, vector: Vector, clock: Clock) -> CachedAnswer | None:
-        with clock.step("semantic cache"):
-            candidates = await self._cache.similar(scope, vector)
-            return await find_same(question, candidates, verifier=self._verifier)
-
-    async def _embed(self, question: str, clock: Clock) -> tuple[Vector | None, str]:
-        if self._embedder is None:
-            return None, wording.NO_WEIGHTS
+    async def _answer(
+        self, asked: Asked, reply: Written, clock: Clock, interruption: Interruption | None
+    ) -> tuple[Asked, Result]:
+        """Read what came along and go down the ladder, unless somebody interrupts."""
         try:
-            with clock.step("embed"):
-                return (await self._embedder.embed([question]))[0], ""
-        except ModelUnavailable:
-            return None, wording.LEXICAL_ONLY
+            return await unless_interrupted(self._work(asked, reply, clock), interruption)
+        except Interrupted as interrupted:
+            if interrupted.kind is not Kind.STOP:
+                raise
+        return asked, Result(reply.text, Origin.STOPPED, citations=reply.citations(), notice=wording.STOPPED)
 
-    async def _work(
-        self, asked: Asked, question: str, vector: Vector | None, trouble: str, reply: Reply, clock: Clock
-    ) -> Result:
-        """Search and answer; without an answer, say so and hand the question over by policy."""
-        found = await self._find(asked, question, vector, clock)
-        if not found.good and asked.bot.mode is Mode.GROUNDED:
-            return await self._escalate(asked, found, reply, clock)
-        passages = found.passages if found.good else ()
-        try:
-            with clock.step("answer"):
-                draft = await _draft(asked, asked.request(found.question, passages), reply)
-        except ModelUnavailable:
-            return await self._escalate(asked, found, reply, clock, notice=wording.MODEL_SILENT)
-        if draft.model:
-            asked.tally.add(draft.model, draft.usage)
-        if draft.failed and not found.close:
-            await reply.restart()
-            return await self._escalate(asked, found, reply, clock, notice=draft.notice)
-        if not draft.resolved:
-            return await self._escalate(asked, found, reply, clock)
-        text, citations = cite(draft.text, passages) if passages else (draft.text, ())
-        return Result(
-            text,
-            Origin.DOCUMENTS if citations else Origin.OPEN_CHAT,
-            found.question,
-            citations=citations,
-            context=passages,
-            notice=_notice(asked.language, trouble, draft.notice),
-            model=draft.model,
-            shareable=not (
-                asked.is_private(question) or trouble == wording.LEXICAL_ONLY or draft.failed or asked.hidden
-            ),
-        )
+    async def _work(self, asked: Asked, reply: Written, clock: Clock) -> tuple[Asked, Result]:
+        files = asked.message.attachments
+        if files:
+            with clock.step("attachments"):
+                unread = await self._read(asked, files)
+            asked = replace(asked, remarks=" ".join((asked.remarks, *unread)).strip())
+            if not asked.message.text.strip():
+                return await _greet_files(asked, unread, reply)
+        return asked, await self._ladder.climb(asked, reply, clock)
 
-    async def _find(self, asked: Asked, question: str, vector: Vector | None, clock: Clock) -> Found:
-        """Search for the stand-alone question; where that finds nothing good, for the text as it was written."""
-        found = await self._search(asked, question, vector, clock)
-        if found.close or question == asked.message.text:
-            return found
-        vector, _ = await self._embed(asked.message.text, clock)
-        alone = await self._search(asked, asked.message.text, vector, clock)
-        return alone if alone.close else found
-
-    async def _search(self, asked: Asked, question: str, vector: Vector | None, clock: Clock) -> Found:
-        query = Query(
-            place=asked.message.place,
-            terms=tuple(terms(question)),
-            vector=vector,
-            embedder=self._embedder.identity if self._embedder and vector else None,
-            knowledge_bases=asked.knowledge_bases,
-            limit=asked.bot.top_k,
-            question=question,
-            readable=asked.readable,
-        )
-        with clock.step("search"):
-            passages = tuple(await self._retriever.search(asked.message.tenant_id, query))
-        # A model that judges sees also what is near: it reads other languages, and tells better than a threshold.
-        judged = asked.answerer.judges and asked.bot.mode is Mode.GROUNDED and bool(passages)
-        close = answerable(question, passages, bar_of(asked.bot.threshold)) and touches(asked.message.text, passages)
-        return Found(question, passages, close, close or judged)
-
-    async def _escalate(self, asked: Asked, found: Found, reply: Reply, clock: Clock, notice: str = "") -> Result:
-        """Say plainly that nothing was found, and open a ticket where the policy says so."""
-        number = None
-        if self._policy.tickets is TicketPolicy.OPEN:
-            number = await self._open_ticket(asked, found.question, wording.REASON_NOTHING_FOUND, clock)
-        text = wording.nothing_found(number, offer=self._policy.tickets is TicketPolicy.OFFER, language=asked.language)
-        await reply.write(text)
-        return Result(
-            text,
-            Origin.NOTHING_FOUND,
-            found.question,
-            context=found.passages,
-            notice=notice,
-            ticket_number=number,
-        )
-
-    async def _hand_over(self, asked: Asked, reply: Reply, clock: Clock) -> Result:
-        """Open a ticket because the author asked for a person, on the last question there was."""
-        question = last_question(asked.turns) or asked.message.text
-        number = None
-        if self._policy.tickets is not TicketPolicy.OFF:
-            number = await self._open_ticket(asked, question, wording.REASON_ASKED, clock)
-        nobody = wording.say(wording.NOBODY, asked.language)
-        text = nobody if number is None else wording.handed_over(number, asked.language)
-        await reply.write(text)
-        return Result(text, Origin.PERSON, question, ticket_number=number)
-
-    async def _open_ticket(self, asked: Asked, question: str, reason: str, clock: Clock) -> int:
-        said = f"{transcript(asked.turns)}\nauthor: {asked.message.text}".strip()
-        with clock.step("ticket"):
-            ticket = await self._tickets.open(asked.message.tenant_id, asked.session.session_id, question, said, reason)
-        return ticket.number
+    async def _read(self, asked: Asked, files: tuple[Attachment, ...]) -> tuple[str, ...]:
+        if self._attachments is None:
+            return (wording.say(wording.FILES_UNREAD, asked.language),)
+        return await self._attachments.take(asked.message.tenant_id, asked.session.session_id, files)
 
     async def _save(self, asked: Asked, result: Result, answer: Answer) -> None:
         exchange = Exchange(
@@ -299,6 +204,7 @@ class Engine:
             cost=asked.tally.cost(self._prices) if asked.tally.by_model else None,
             currency=self._policy.currency,
             delivery=asked.message.delivery,
+            private=result.private,
             answer=answer,
         )
         await self._sessions.save_exchange(asked.message.tenant_id, asked.session.session_id, exchange)
@@ -314,18 +220,37 @@ class Engine:
             await self._sessions.set_summary(tenant_id, session.session_id, summary, pending[-1].turn_id)
 
 
-async def _draft(asked: Asked, request: AnswerRequest, reply: Reply) -> Draft:
-    """Ask the answerer, numbering the marks on their way; without passages, brackets are the author's business."""
-    if not request.passages:
-        return await asked.answerer.answer(request, reply)
-    citing = CitingReply(reply, request.passages)
-    draft = await asked.answerer.answer(request, citing)
-    await citing.finish()
-    return draft
+def _question(message: Message) -> Message:
+    """Take the words out of the two commands that are questions to us."""
+    parsed = commands.parse(message.text)
+    if parsed is None or parsed.command is None or parsed.name not in _ASKING:
+        return message
+    if parsed.name == "ask" and not parsed.text.strip():
+        raise UsageError(wording.EMPTY_QUESTION)
+    return replace(message, text=parsed.text if parsed.name == "ask" else parsed.name)
 
 
-def _notice(language: str, *messages: str) -> str:
-    return " ".join(wording.say(message, language) for message in messages if message)
+def _hidden_before(message: Message) -> tuple[Hidden, ...]:
+    """Count what was redacted on the way in, as core/accepting.py notes it: the kind of each part."""
+    counts = Counter(message.hidden)
+    return tuple(Hidden(kind, counts[kind]) for kind in SecretKind if counts[kind])
+
+
+async def _greet_files(asked: Asked, unread: Sequence[str], reply: Written) -> tuple[Asked, Result]:
+    """Answer files that came without a word."""
+    names = [file.name for file in asked.message.attachments]
+    read = [name for name in names if not any(remark.startswith(_unread(name)) for remark in unread)]
+    text = wording.files_read(read, asked.language) or " ".join(unread)
+    asked = replace(asked, message=replace(asked.message, text=", ".join(names)))
+    if not read:  # the remarks are the answer itself
+        asked = replace(asked, remarks="")
+    await reply.write(text)
+    return asked, Result(text, Origin.SMALL_TALK, private=True)
+
+
+def _unread(name: str) -> str:
+    """Begin the sentence on a file that was not read at all."""
+    return NOT_READ.partition("{reason}")[0].format(name=name)
 
 
 def _answer(asked: Asked, result: Result, clock: Clock) -> Answer:
@@ -336,7 +261,7 @@ def _answer(asked: Asked, result: Result, clock: Clock) -> Answer:
         citations=result.citations,
         resolved=result.origin is not Origin.NOTHING_FOUND,
         ticket_number=result.ticket_number,
-        notice=_notice(asked.language, asked.hidden, result.notice),
+        notice=f"{asked.remarks} {say_all(asked.language, result.notice)}".strip(),
         cached=result.cached,
         model=result.model,
         usage=asked.tally.usage,

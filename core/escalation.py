@@ -2,6 +2,11 @@
 
 import re
 from enum import StrEnum
+from typing import Protocol
+from uuid import UUID
+
+from core.domain import DeliveryKey, Ticket
+from core.ports import TicketStore
 
 # The whole message, in the languages of the fixed sentences; a question that mentions people is not a wish for one.
 _WISH = re.compile(
@@ -23,6 +28,34 @@ class TicketPolicy(StrEnum):
     OPEN = "open"  # a ticket is opened at once
     OFFER = "offer"  # a person is offered; the author decides
     OFF = "off"  # there is nobody to hand it to
+
+
+class Tickets(TicketStore, Protocol):
+    """Open tickets for deliveries, once each, and pass on what is said while a person answers."""
+
+    async def open(
+        self,
+        tenant_id: int,
+        session_id: UUID,
+        question: str,
+        transcript: str,
+        reason: str,
+        *,
+        delivery: DeliveryKey | None = None,
+    ) -> Ticket:
+        """Open a ticket that remembers where DELIVERY goes, so that a person's answer finds its way.
+
+        The same question still open in the same session keeps its ticket, and so does a delivery that has one: where
+        it asks something else now, the open ticket does too.
+        """
+
+    async def note(
+        self, tenant_id: int, session_id: UUID, text: str, *, delivery: DeliveryKey | None = None
+    ) -> int | None:
+        """Add an author's words to the session and to its newest ticket that is not closed, once for each delivery.
+
+        Returns the ticket's number, None where there is none.
+        """
 
 
 def wants_person(text: str) -> bool:

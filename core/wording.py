@@ -25,6 +25,9 @@ A_PERSON = "A person"
 SOURCES = "Sources:"
 NEW_CONVERSATION = "A new conversation."
 EMPTY_QUESTION = "The question is empty; write what you would like to know."
+STOPPED = "Stopped."
+NOT_ANSWERED = "I could not answer this, although I tried several times."
+FILES_UNREAD = "I cannot read files here."
 UNAVAILABLE = "I cannot answer at the moment, and your question was not saved; please ask it again in a few minutes."
 
 # Administrators read these in a ticket; they stay English, so that tickets can be told apart by them.
@@ -34,6 +37,7 @@ REASON_NOTHING_FOUND = "The documents hold no answer."
 _NOTHING_FOUND = "I found nothing about this in the documents I may read here."
 _TICKET_OPENED = "I opened ticket {number}; a person will answer here."
 _OFFER = "Would you like a person to look at it? Write: human"
+_FILES_READ = "I have read {names}. What would you like to know?"
 _PERSON_ANSWERED = "A person answered ticket {number}:"
 _TOO_LONG = "The question has {length} characters and the limit is {limit}; shorten it, or add the text as a document."
 _HIDDEN = "I hid {parts} before anything was stored."
@@ -81,6 +85,21 @@ def nothing_found(ticket_number: int | None, *, offer: bool, language: str = "en
 def handed_over(ticket_number: int, language: str = "en") -> str:
     """Say that a person will answer."""
     return say(_TICKET_OPENED, language, number=ticket_number)
+
+
+def not_answered(ticket_number: int | None, language: str = "en") -> str:
+    """Say that a message was given up, and what happens next."""
+    sorry = say(NOT_ANSWERED, language)
+    return sorry if ticket_number is None else f"{sorry} {handed_over(ticket_number, language)}"
+
+
+def files_read(names: Sequence[str], language: str = "en") -> str:
+    """Say which files were read, and that they can be asked about; the empty string where none was."""
+    if not names:
+        return ""
+    *first, last = names
+    listed = say(_AND, language, first=", ".join(first), last=last) if first else last
+    return say(_FILES_READ, language, names=listed)
 
 
 def person_answered(ticket_number: int, language: str = "en") -> str:

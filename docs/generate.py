@@ -20,7 +20,7 @@ def settings() -> Iterator[tuple[str, str, str]]:
     """List each setting: its variable, its default as written in a .env file, and what it is for."""
     for name, field in Settings.model_fields.items():
         default = field.default
-        empty = default is None or default is PydanticUndefined or default in (frozenset(), ())
+        empty = default is None or default is PydanticUndefined or default in (frozenset(), (), {})
         yield name.upper(), "" if empty else str(getattr(default, "value", default)), field.description or ""
 
 

@@ -2,11 +2,13 @@
 
 import asyncio
 import hashlib
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
+from core.attached import Upload, file_name
 from core.documents import Chunk, DocumentVersion, Fingerprint, IndexedChunk, KnowledgeBase, Outcome, Vector
-from core.errors import Refused, UnreadableDocument
+from core.errors import NotFound, Refused, UnreadableDocument
+from core.ingestions import NOT_KEPT, SourceResult
 from core.ports import Embedder, KnowledgeStore
 from core.terms import count
 from ingest.fetch import AllowedTargets, FetchLimits, fetch
@@ -22,22 +24,12 @@ _CHUNKS_AT_ONCE = 96  # embedded together: enough to sort by length into full ba
 
 
 @dataclass(frozen=True, slots=True)
-class Result:
-    """How one source ended."""
-
-    source: str
-    outcome: Outcome
-    reason: str = ""
-    chunks: int = 0
-
-
-@dataclass(frozen=True, slots=True)
 class Progress:
     """How far an ingestion is."""
 
     done: int  # sources that have ended
     total: int
-    result: Result | None = None  # of the source that ended just now
+    result: SourceResult | None = None  # of the source that ended just now
     embedding: str = ""  # the source whose chunks are being embedded
     part: float = 0.0  # of that source, 0 to 1
 
@@ -70,7 +62,9 @@ class Ingestion:
         self._embedder = embedder
         self._limits = limits
 
-    async def ingest(self, tenant_id: int, kb: KnowledgeBase, sources: Sequence[Source], tell: Tell) -> list[Result]:
+    async def ingest(
+        self, tenant_id: int, kb: KnowledgeBase, sources: Sequence[Source], tell: Tell
+    ) -> list[SourceResult]:
         """Ingest SOURCES into KB; a source that fails is reported and does not stop the others.
 
         Raises StoreUnavailable or ModelUnavailable; everything finished until then stays saved.
@@ -92,6 +86,24 @@ class Ingestion:
             finally:
                 reading.cancel()
                 await asyncio.gather(reading, saving, return_exceptions=True)
+        return run.results
+
+    async def ingest_alone(
+        self,
+        tenant_id: int,
+        kb: KnowledgeBase,
+        sources: Sequence[Source],
+        tell: Tell,
+        begin: Callable[[str], Awaitable[None]],
+    ) -> list[SourceResult]:
+        """Ingest one source after the other, slower than `ingest`; await BEGIN with the name of each before it."""
+        known = await self._store.fingerprints(tenant_id, kb.kb_id)
+        run = _Run(len(sources), tell)
+        async with Sandbox() as sandbox:
+            for source in sources:
+                await begin(source.name)
+                batch = await self._prepare_some(iter([source]), known, sandbox, run)
+                await self._save(tenant_id, kb.kb_id, batch, await self._embed(batch, run), run)
         return run.results
 
     async def reembed(self, tenant_id: int, kb: KnowledgeBase, tell: Tell) -> int:
@@ -119,7 +131,7 @@ class Ingestion:
         batch: list[Prepared] = []
         for source in waiting:
             prepared = await self._prepare(source, known.get(source.name), sandbox)
-            if isinstance(prepared, Result):
+            if isinstance(prepared, SourceResult):
                 run.end(prepared)
                 continue
             batch.append(prepared)
@@ -127,17 +139,17 @@ class Ingestion:
                 break
         return batch
 
-    async def _prepare(self, source: Source, known: Fingerprint | None, sandbox: Sandbox) -> Prepared | Result:
+    async def _prepare(self, source: Source, known: Fingerprint | None, sandbox: Sandbox) -> Prepared | SourceResult:
         """Read and split one source; where the same bytes were ingested before, say again how that ended."""
         title, data = source.title, b""
         if not _is_text(source.name):
             name = source.name.encode("utf-8", "replace").decode()
-            return Result(name, Outcome.REFUSED, "its name is not UTF-8; rename it")
+            return SourceResult(name, Outcome.REFUSED, "its name is not UTF-8; rename it")
         try:
             name, media_type, data = await self._load(source)
             if known is not None and _unchanged(known, data):
                 ended = Outcome.UNCHANGED if known.outcome is Outcome.INDEXED else known.outcome
-                return Result(source.name, ended, known.reason)
+                return SourceResult(source.name, ended, known.reason)
             file_format = detect(name, data[:4096], media_type)
             document = await sandbox.read(file_format, name, data)
             title = document.title or name
@@ -152,16 +164,15 @@ class Ingestion:
 
     async def _load(self, source: Source) -> tuple[str, str | None, bytes]:
         """Return a document's name, media type and bytes."""
+        if source.open is not None:
+            return await _open(source.open)
         if source.path is None:
             fetched = await fetch(source.name, self._limits.fetch, self._limits.allow)
             return fetched.name, fetched.media_type, fetched.data
         try:
             size = source.path.stat().st_size
             if size > self._limits.size_bytes:
-                raise UnreadableDocument(
-                    f"it has {size / 1e6:.1f} MB and the limit is {self._limits.size_bytes / 1e6:.0f}; "
-                    "split it, or raise MAX_FILE_MB"
-                )
+                raise UnreadableDocument(too_large(size, self._limits.size_bytes))
             return source.path.name, None, await asyncio.to_thread(source.path.read_bytes)
         except OSError as error:
             raise UnreadableDocument(f"it cannot be opened: {error.strerror}") from error
@@ -177,13 +188,13 @@ class Ingestion:
         identity = self._embedder.identity if self._embedder else None
         coming = iter(vectors)
         for document in batch:
+            counted = await asyncio.to_thread(_count_terms, document)
             indexed = [
-                IndexedChunk(chunk, count(indexed_text(document.version.title, chunk)), next(coming))
-                for chunk in document.chunks
+                IndexedChunk(chunk, terms, next(coming)) for chunk, terms in zip(document.chunks, counted, strict=True)
             ]
             await self._store.save(tenant_id, kb_id, document.version, indexed, identity)
             version = document.version
-            run.end(Result(version.source, version.outcome, version.reason, len(indexed)))
+            run.end(SourceResult(version.source, version.outcome, version.reason, len(indexed)))
 
     async def _embed(self, batch: Sequence[Prepared], run: "_Run") -> list[Vector | None]:
         """Embed the chunks of BATCH together."""
@@ -203,14 +214,32 @@ class _Run:
 
     total: int
     tell: Tell
-    results: list[Result] = field(default_factory=list)
+    results: list[SourceResult] = field(default_factory=list)
 
-    def end(self, result: Result) -> None:
+    def end(self, result: SourceResult) -> None:
         self.results.append(result)
         self.tell(Progress(len(self.results), self.total, result=result))
 
     def embedded(self, source: str, part: float) -> None:
         self.tell(Progress(len(self.results), self.total, embedding=source, part=part))
+
+
+def too_large(size_bytes: int, limit_bytes: int) -> str:
+    """Say why a file was not taken, and what to do."""
+    return f"it has {size_bytes / 1e6:.1f} MB and the limit is {limit_bytes / 1e6:.0f}; split it, or raise MAX_FILE_MB"
+
+
+async def _open(opener: Callable[[], Awaitable[Upload]]) -> tuple[str, str | None, bytes]:
+    try:
+        upload = await opener()
+    except NotFound as error:
+        raise UnreadableDocument(NOT_KEPT) from error
+    return file_name(upload.name), upload.media_type or None, upload.data
+
+
+def _count_terms(document: Prepared) -> list[Mapping[str, int]]:
+    """Count the terms of each chunk; of a long document it takes seconds, so that it is work for a thread."""
+    return [count(indexed_text(document.version.title, chunk)) for chunk in document.chunks]
 
 
 def _is_text(name: str) -> bool:

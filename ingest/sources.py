@@ -1,9 +1,10 @@
 """What there is to ingest: files below folders, single files and URLs."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Awaitable, Callable, Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+from core.attached import Upload, file_name
 from core.errors import NotFound, UsageError
 
 # Folders that hold no documents of people's.
@@ -14,13 +15,14 @@ _SKIPPED_FOLDERS = {".git", ".hg", ".svn", ".venv", "__pycache__", "node_modules
 class Source:
     """One document to be: its name for people and where it is."""
 
-    name: str  # the absolute path or the URL
-    path: Path | None  # None for a URL
+    name: str  # the absolute path or the URL; of an upload, the name it came with
+    path: Path | None = None  # None for a URL or an upload
+    open: Callable[[], Awaitable[Upload]] | None = None  # of an upload; it raises NotFound
 
     @property
     def title(self) -> str:
         """Name the document until its own title is known."""
-        return self.path.name if self.path else self.name
+        return self.name if is_url(self.name) else file_name(self.name)
 
 
 def is_url(text: str) -> bool:

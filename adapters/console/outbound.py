@@ -36,11 +36,13 @@ def plain(text: str) -> str:
 
 
 def address(citation: Citation) -> str:
-    """Write where a source can be opened: its URL, or its file at the right page."""
+    """Write where a source can be opened: its URL, or its file at the right page; empty where it cannot."""
     if citation.source.startswith(("http://", "https://")):
         return citation.source
-    page = f"#page={citation.page}" if citation.page else ""
-    return Path(citation.source).as_uri() + page
+    path = Path(citation.source)
+    if not path.is_absolute():  # a file that came by chat has a name and no address
+        return ""
+    return path.as_uri() + (f"#page={citation.page}" if citation.page else "")
 
 
 def sources(citations: Sequence[Citation]) -> list[Text]:
@@ -48,7 +50,7 @@ def sources(citations: Sequence[Citation]) -> list[Text]:
     lines = []
     for citation in citations:
         line = Text(f"  [{citation.number}] ", style="dim")
-        line.append(plain(citation.label), style=Style(link=plain(address(citation))))
+        line.append(plain(citation.label), style=Style(link=plain(address(citation)) or None))
         line.append(f"  {plain(citation.source)}", style="dim")
         lines.append(line)
     return lines

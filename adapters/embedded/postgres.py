@@ -18,8 +18,8 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import Callable
-from contextlib import suppress
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from tempfile import mkdtemp
@@ -75,6 +75,27 @@ class Attachment:
         login = f"{self.superuser}:{quote(self.password, safe='')}"
         return f"postgresql://{login}@/{quote(database, safe='')}?host={quote(self.host)}&port={self.port}"
 
+    def is_dead(self) -> bool:
+        """Tell whether nobody listens where it answered; a server that only hangs or recovers is not dead."""
+        unix = not WINDOWS
+        with socket.socket(socket.AF_UNIX if unix else socket.AF_INET) as probe:
+            probe.settimeout(1.0)
+            try:
+                probe.connect(f"{self.host}/.s.PGSQL.{self.port}" if unix else (self.host, self.port))
+            except TimeoutError:
+                return False
+            except OSError:
+                return True
+        return False
+
+    def revive(self, *, say: Callable[[str], None] = lambda _: None) -> None:
+        """Start the server again where it has died; it answers where it did, on Windows at another port.
+
+        Nothing happens where it runs. Blocks, and raises, as attach() does.
+        """
+        with _mapped(self._root.parent), held_lock(self._root / "start.lock", timeout_s=START_S):
+            self.host, self.port = _ensure_running(prepare(self._root), say)
+
     def leave(self) -> None:
         """Give up the share: the server stops soon after the last one."""
         fd, self._users_fd = self._users_fd, None
@@ -98,7 +119,7 @@ def attach(home: Path, *, say: Callable[[str], None] = lambda _: None) -> Attach
 
     Raises Refused where accounts or versions forbid it and StoreUnavailable where it does not start.
     """
-    try:
+    with _mapped(home):
         root = open_root(home)
         users = take_lock(root / "users.lock", shared=True, timeout_s=START_S)
         try:
@@ -110,12 +131,18 @@ def attach(home: Path, *, say: Callable[[str], None] = lambda _: None) -> Attach
         except BaseException:
             os.close(users)
             raise
+    return Attachment(host, port, SUPERUSER, password, root, users)
+
+
+@contextmanager
+def _mapped(home: Path) -> Iterator[None]:
+    try:
+        yield
     except OSError as error:
         raise StoreUnavailable(
             f"The PostgreSQL in {home} cannot be started ({error}): see that the disk has room and that this account "
             "may write there, or set DATABASE_URL."
         ) from error
-    return Attachment(host, port, SUPERUSER, password, root, users)
 
 
 def stop(root: Path) -> None:

@@ -22,6 +22,9 @@ from core.documents import (
 from core.errors import NotFound, UsageError
 from core.places import Platform
 
+_AT_ONCE = 200
+"""Chunks, or vectors, in one statement."""
+
 _KNOWLEDGE_BASES = """
 select kb_id, kb.name, platforms, channels, embedders.name as embedder_name, dimensions, kb.version, kb.updated_at,
     (select count(*) from documents where documents.kb_id = kb.kb_id and documents.outcome = 'indexed') as documents,
@@ -290,19 +293,29 @@ def _columns(version: DocumentVersion) -> tuple[Any, ...]:
 async def _save_chunks(
     connection: Connection, tenant_id: int, kb_id: int, document_id: int, chunks: Sequence[IndexedChunk]
 ) -> list[int]:
-    if not chunks:
-        return []
-    rows = await connection.fetch(
-        _SAVE_CHUNKS,
-        tenant_id,
-        kb_id,
-        document_id,
-        [{"position": position, **asdict(chunk.chunk)} for position, chunk in enumerate(chunks)],
-    )
-    chunk_ids = [row["chunk_id"] for row in rows]
+    """Save the chunks and their postings some at a time: the driver packs a statement's values on the event loop."""
+    chunk_ids: list[int] = []
+    for start in range(0, len(chunks), _AT_ONCE):
+        some = chunks[start : start + _AT_ONCE]
+        rows = await connection.fetch(
+            _SAVE_CHUNKS,
+            tenant_id,
+            kb_id,
+            document_id,
+            [{"position": start + position, **asdict(chunk.chunk)} for position, chunk in enumerate(some)],
+        )
+        ids = [row["chunk_id"] for row in rows]
+        await _save_postings(connection, tenant_id, kb_id, list(zip(ids, some, strict=True)))
+        chunk_ids += ids
+    return chunk_ids
+
+
+async def _save_postings(
+    connection: Connection, tenant_id: int, kb_id: int, chunks: Sequence[tuple[int, IndexedChunk]]
+) -> None:
     postings = [
         (chunk_id, term, frequency, length)
-        for chunk_id, chunk in zip(chunk_ids, chunks, strict=True)
+        for chunk_id, chunk in chunks
         for length in (sum(chunk.terms.values()),)
         for term, frequency in chunk.terms.items()
     ]
@@ -310,7 +323,6 @@ async def _save_chunks(
         await connection.execute(
             _SAVE_POSTINGS, tenant_id, kb_id, *(list(column) for column in zip(*postings, strict=True))
         )
-    return chunk_ids
 
 
 async def _embedder_id(connection: Connection, tenant_id: int, embedder: EmbedderIdentity) -> int:
@@ -342,13 +354,14 @@ async def _adopt_embedder(connection: Connection, tenant_id: int, kb_id: int, em
 async def _save_vectors(
     connection: Connection, tenant_id: int, kb_id: int, embedder_id: int, vectors: Sequence[tuple[int, Vector]]
 ) -> None:
-    await connection.executemany(
-        _SAVE_VECTOR,
-        [
-            (tenant_id, kb_id, embedder_id, len(vector), chunk_id, HalfVector(np.frombuffer(vector, dtype=np.float32)))
-            for chunk_id, vector in vectors
-        ],
-    )
+    for start in range(0, len(vectors), _AT_ONCE):
+        await connection.executemany(
+            _SAVE_VECTOR,
+            [
+                (tenant_id, kb_id, embedder_id, len(vector), chunk_id, HalfVector(np.frombuffer(vector, np.float32)))
+                for chunk_id, vector in vectors[start : start + _AT_ONCE]
+            ],
+        )
 
 
 def _knowledge_base(row: asyncpg.Record) -> KnowledgeBase:

@@ -63,14 +63,14 @@ class InboxRow(SQLModel, table=True):
 
     __tablename__ = "inbox"
     __table_args__ = (
-        Index("inbox_event", "tenant_id", "platform", "installation", "event_id", unique=True),
+        Index("inbox_event", "event_id", "tenant_id", "platform", "installation", unique=True),
         Index(
             "inbox_message",
+            "message_id",
             "tenant_id",
             "platform",
             "installation",
             "channel",
-            "message_id",
             "kind",
             "revision",
             unique=True,
@@ -86,7 +86,7 @@ class InboxRow(SQLModel, table=True):
             postgresql_where=sql("state <> 'ended'"),
         ),
         Index("inbox_waiting", "tenant_id", postgresql_where=sql("state = 'waiting'")),
-        Index("inbox_author", "tenant_id", "platform", "author_id", "received_at"),
+        Index("inbox_author", "author_id", "tenant_id", "platform", "received_at"),
     )
     inbox_id: int = Field(sa_column=_id())
     tenant_id: int = Field(sa_column=_tenant())
@@ -120,7 +120,6 @@ class OutboxRow(SQLModel, table=True):
     __table_args__ = (
         Index("outbox_inbox", "inbox_id", unique=True),
         Index("outbox_place", "tenant_id", "platform", "installation", "channel", "created_at"),
-        Index("outbox_sent", "sent", postgresql_using="gin", postgresql_ops={"sent": "jsonb_path_ops"}),
     )
     outbox_id: int = Field(sa_column=_id())
     tenant_id: int = Field(sa_column=_tenant())
@@ -276,9 +275,17 @@ class IngestionRow(SQLModel, table=True):
 
 
 class PacingRow(SQLModel, table=True):
-    """When the next call of a platform's API may go out; it belongs to no tenant and may be lost."""
+    """When the calls of a platform's API under one key went out; it belongs to no tenant and may be lost.
+
+    Times are microseconds since 1970; core/pacing.py, class Book, tells what the rest means.
+    """
 
     __tablename__ = "pacing"
     __table_args__ = ({"prefixes": ["UNLOGGED"]},)
     key: str = Field(sa_column=_key())
-    free_at: float = Field(sa_column=_number(Double))
+    held_from: int = Field(sa_column=_number(BigInteger, "0"))
+    held_until: int = Field(sa_column=_number(BigInteger, "0"))
+    newest: int = Field(sa_column=_number(BigInteger, "0"))
+    times: list[int] = Field(sa_column=Column(ARRAY(BigInteger), nullable=False, server_default=sql("'{}'")))
+    numbers: list[int] = Field(sa_column=Column(ARRAY(BigInteger), nullable=False, server_default=sql("'{}'")))
+    idle_at: int = Field(sa_column=_number(BigInteger, "0"))

@@ -5,48 +5,122 @@ from uuid import UUID
 import asyncpg
 
 from adapters.postgres.database import Connection, Database
-from core.domain import Origin, Role, Ticket, TicketState
-from core.errors import NotFound, UsageError
+from core.domain import DeliveryKey, Origin, Role, Ticket, TicketState
+from core.errors import NotFound, Superseded, UsageError
+from core.outbox import Target
+from core.places import Place, Platform
 
 _TICKET = """
 select number, session_id, state, question, transcript, reason, answer, created_at, updated_at from tickets
 """
 
+# A ticket of a delivery that was closed stays the delivery's: a message tried again never opens a second one.
+_KNOWN = """
+select number from tickets
+where session_id = $1
+    and ((question = $2 and state = 'open') or ($3::bigint is not null and target->>'outbox_id' = $3::text))
+order by (question = $2 and state = 'open') desc, number desc limit 1
+"""
+
+_ASK_ANEW = """
+update tickets set question = $2, transcript = $3, reason = $4
+where number = $1 and state = 'open' and target->>'outbox_id' = $5::bigint::text
+"""
+
+_OPEN = """
+insert into tickets (tenant_id, number, session_id, state, question, transcript, reason, target)
+values ($1, $2, $3, 'open', $4, $5, $6, (
+    select jsonb_build_object('outbox_id', outbox_id, 'platform', platform, 'installation', installation,
+        'channel', channel, 'thread', thread, 'author_id', author_id, 'address', address, 'message_id', message_id,
+        'request_id', request_id)
+    from outbox where outbox_id = $7::bigint))
+"""
+
+_IS_OURS = "select true from outbox where outbox_id = $1 and claim = $2 for update"
+
+_SAY = """
+insert into turns (tenant_id, session_id, role, text, outbox_id) values ($1, $2, 'author', $3, $4)
+on conflict (outbox_id, role) where outbox_id is not null do nothing returning true
+"""
+
+_NEWEST = "select number from tickets where session_id = $1 and state <> 'closed' order by number desc limit 1"
+
+_APPEND = """
+update tickets set transcript = transcript || E'\\nauthor: ' || $2::text, updated_at = now() where number = $1
+"""
+
 
 class PostgresTickets:
-    """The TicketStore port on PostgreSQL."""
+    """The Tickets port on PostgreSQL."""
 
     def __init__(self, database: Database) -> None:
         self._database = database
 
-    async def open(self, tenant_id: int, session_id: UUID, question: str, transcript: str, reason: str) -> Ticket:
-        """Open a ticket; the same question still open in the same session keeps its ticket."""
+    async def open(
+        self,
+        tenant_id: int,
+        session_id: UUID,
+        question: str,
+        transcript: str,
+        reason: str,
+        *,
+        delivery: DeliveryKey | None = None,
+    ) -> Ticket:
+        """Open a ticket that remembers where DELIVERY goes, so that a person's answer finds its way.
+
+        The same question still open in the same session keeps its ticket, and so does a delivery that has one: where
+        it asks something else now, the open ticket does too.
+        """
+        outbox_id = delivery.outbox_id if delivery else None
         async with self._database.tenant(tenant_id) as connection:
             # Two openings of one tenant take turns here: numbers have no gaps, a question asked twice meets its ticket.
             await connection.execute("select from tenants where tenant_id = $1 for update", tenant_id)
-            known = await connection.fetchval(
-                "select number from tickets where session_id = $1 and question = $2 and state = 'open'",
-                session_id,
-                question,
-            )
+            known = await connection.fetchval(_KNOWN, session_id, question, outbox_id)
             if known is not None:
+                await connection.execute(_ASK_ANEW, known, question, transcript, reason, outbox_id)
                 return await _ticket(connection, known)
             number = await connection.fetchval(
                 "update tenants set ticket_count = ticket_count + 1 where tenant_id = $1 returning ticket_count",
                 tenant_id,
             )
-            await connection.execute(
-                "insert into tickets (tenant_id, number, session_id, state, question, transcript, reason) "
-                "values ($1, $2, $3, $4, $5, $6, $7)",
-                tenant_id,
-                number,
-                session_id,
-                TicketState.OPEN.value,
-                question,
-                transcript,
-                reason,
-            )
+            await connection.execute(_OPEN, tenant_id, number, session_id, question, transcript, reason, outbox_id)
             return await _ticket(connection, number)
+
+    async def note(
+        self, tenant_id: int, session_id: UUID, text: str, *, delivery: DeliveryKey | None = None
+    ) -> int | None:
+        """Add an author's words to the session and to its newest ticket that is not closed, once for each delivery.
+
+        Returns the ticket's number, None where there is none. Raises Superseded where another worker has opened the
+        delivery since.
+        """
+        outbox_id = delivery.outbox_id if delivery else None
+        async with self._database.tenant(tenant_id) as connection:
+            if delivery is not None and not await connection.fetchval(_IS_OURS, delivery.outbox_id, delivery.claim):
+                raise Superseded("Another worker has taken this message over.")
+            number: int | None = await connection.fetchval(_NEWEST, session_id)
+            said_now = await connection.fetchval(_SAY, tenant_id, session_id, text, outbox_id)
+            if said_now and number is not None:
+                await connection.execute(_APPEND, number, text)
+            return number
+
+    async def target(self, tenant_id: int, number: int) -> Target | None:
+        """Tell where a person's answer to a ticket goes; None where that is not known. Raises NotFound."""
+        async with self._database.tenant(tenant_id) as connection:
+            await _ticket(connection, number)
+            kept = await connection.fetchval("select target from tickets where number = $1", number)
+        if kept is None:
+            return None
+        place = Place(Platform(kept["platform"]), kept["channel"], kept["thread"])
+        return Target(
+            tenant_id,
+            kept["installation"],
+            place,
+            kept["author_id"],
+            kept["address"],
+            kept["message_id"],
+            kept["request_id"],
+        )
 
     async def ticket(self, tenant_id: int, number: int) -> Ticket:
         """Look a ticket up by its number; raises NotFound."""

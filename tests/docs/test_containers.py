@@ -46,7 +46,8 @@ FINAL_STAGE = DOCKERFILE[max(i for i, (name, _) in enumerate(DOCKERFILE) if name
 def find_runtime() -> set[str]:
     """Name every distribution that the product needs to run, following the installed metadata."""
     needed: set[tuple[str, str]] = set()
-    todo = [Requirement(line) for line in PROJECT["project"]["dependencies"]]
+    project = PROJECT["project"]
+    todo = [Requirement(line) for line in (*project["dependencies"], *project["optional-dependencies"]["otel"])]
     while todo:
         requirement = todo.pop()
         name = canonicalize_name(requirement.name)
@@ -129,7 +130,8 @@ def test_a_service_has_the_least_rights(name: str) -> None:
     assert service["security_opt"] == ["no-new-privileges:true"]
     assert service["mem_limit"]
     assert service["user"] not in {"root", "0", "0:0"}
-    assert not {"privileged", "cap_add", "network_mode", "pid", "devices", "ports"} & service.keys()
+    assert not {"privileged", "cap_add", "network_mode", "pid", "devices"} & service.keys()
+    assert "ports" not in service or name == "browser"
 
 
 @pytest.mark.parametrize("name", SERVICES)
@@ -153,17 +155,45 @@ def test_what_a_service_refers_to_is_declared(name: str) -> None:
         assert needs_check == ("healthcheck" in SERVICES[other])
 
 
-@pytest.mark.parametrize("name", ["migrate", "frontdesk"])
+OURS = ("migrate", "web", "worker", "frontdesk")
+
+
+@pytest.mark.parametrize("name", OURS)
 def test_a_container_of_ours_runs_a_real_command_with_real_settings(name: str) -> None:
-    (command,) = SERVICES[name]["command"]
-    assert command in get_command(app).commands  # type: ignore[attr-defined]
+    command, *options = SERVICES[name]["command"]
+    known = get_command(app).commands  # type: ignore[attr-defined]
+    assert {option for option in options if option.startswith("--")} <= {
+        name for parameter in known[command].params for name in parameter.opts
+    }
     assert set(SERVICES[name]["environment"]) <= SETTINGS
+
+
+@pytest.mark.parametrize("name", ["web", "worker"])
+def test_what_runs_for_long_scales_and_has_time_to_stop(name: str) -> None:
+    service = SERVICES[name]
+    assert service["restart"] == "unless-stopped"
+    assert float(service["stop_grace_period"].removesuffix("s")) > Settings.model_fields["drain_s"].default + 2
+    assert not {"container_name", "ports", "volumes"} & service.keys()  # either would allow one of them only
+
+
+def test_the_web_service_is_asked_where_it_listens() -> None:
+    web = SERVICES["web"]
+    port = web["command"][web["command"].index("--port") + 1]
+    assert f"127.0.0.1:{port}/health/live" in str(web["healthcheck"]["test"])
+    assert web["expose"] == [port]
+
+
+def test_the_database_browser_comes_when_asked_for_and_to_this_machine_only() -> None:
+    browser = SERVICES["browser"]
+    assert browser["profiles"] == ["browser"]
+    assert [port.split(":")[0] for port in browser["ports"]] == ["127.0.0.1"]
+    assert "outside" not in browser["networks"]
 
 
 def test_only_the_migration_knows_the_owner() -> None:
     knowing = {name for name, service in SERVICES.items() if "POSTGRES_OWNER_PASSWORD" in str(service)}
     assert knowing == {"postgres", "migrate"}
-    assert "DATABASE_OWNER_URL" not in SERVICES["frontdesk"]["environment"]
+    assert not any("DATABASE_OWNER_URL" in SERVICES[name]["environment"] for name in OURS if name != "migrate")
 
 
 def test_every_variable_has_a_default_or_says_what_to_set() -> None:

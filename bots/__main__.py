@@ -1,0 +1,5 @@
+"""`python -m bots` is `frontdesk`."""
+
+from bots.cli import main
+
+main()

@@ -1,0 +1,178 @@
+"""Ingestion in the background: a job is a row with its progress; any worker may do it, and another may finish it."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from enum import StrEnum
+from typing import Protocol
+
+from core.attached import file_name
+from core.documents import Outcome
+from core.domain import Answer, Attachment, Origin
+from core.outbox import Target
+
+MAX_TRIES = 3
+"""How often a job is tried without one source ending in between before it is given up."""
+
+CANNOT_FETCH = "it came as a file and cannot be fetched again; add it again where it has changed"
+NOT_KEPT = "its bytes are no longer kept; send it again"
+DIED_TWICE = "the process that read it died twice while reading it alone; split it or save it in a simpler form"
+
+_LISTED = 40  # results that a notice names, those that were not indexed first
+
+
+class JobState(StrEnum):
+    """Where a job stands."""
+
+    WAITING = "waiting"
+    RUNNING = "running"
+    DONE = "done"
+    FAILED = "failed"
+    CANCELLED = "cancelled"
+
+
+ENDED = (JobState.DONE, JobState.FAILED, JobState.CANCELLED)
+
+
+@dataclass(frozen=True, slots=True)
+class SourceResult:
+    """How one source ended."""
+
+    source: str
+    outcome: Outcome
+    reason: str = ""
+    chunks: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class JobSource:
+    """One source of a job: a URL, or a file whose bytes lie in the store of uploads."""
+
+    name: str
+    upload_id: int | None = None
+    media_type: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Job:
+    """One ingestion in the background."""
+
+    number: int
+    kb_id: int
+    kb_name: str
+    state: JobState
+    done: int  # sources that have ended
+    total: int
+    activity: str  # what is under way, for people
+    results: tuple[SourceResult, ...]
+    reason: str  # why it failed
+    cancelled: bool  # whether somebody asked for its end
+    author_id: str
+    target: Target | None  # where to tell how it goes; None: nobody waits for it, or not any more
+    outbox_id: int | None  # the delivery that tells it
+    created_at: datetime
+    updated_at: datetime
+    ended_at: datetime | None
+
+
+@dataclass(frozen=True, slots=True)
+class Claim:
+    """A job as one worker has taken it."""
+
+    tenant_id: int
+    job: Job
+    number: int  # rises with every claim: writes of an older one are refused
+    remaining: tuple[JobSource, ...]
+    alone: bool  # the worker before died: go source by source, so that it shows which one it is
+
+
+class IngestionJobs(Protocol):
+    """Make background ingestions, look at them and end them."""
+
+    async def start(
+        self,
+        tenant_id: int,
+        kb_name: str,
+        sources: Sequence[str],
+        attachments: Sequence[Attachment],
+        *,
+        author_id: str = "",
+        target: Target | None = None,
+    ) -> int:
+        """Store a job over the URLs SOURCES and the uploaded ATTACHMENTS, enqueue it and return its number.
+
+        An attachment that was not taken is listed with its reason. Raises NotFound for an unknown knowledge base.
+        """
+
+    async def refresh(self, tenant_id: int, kb_name: str, *, author_id: str = "", target: Target | None = None) -> int:
+        """Store a job that fetches every URL of a knowledge base again; raises NotFound."""
+
+    async def job(self, tenant_id: int, number: int) -> Job:
+        """Look a job up; raises NotFound."""
+
+    async def jobs(self, tenant_id: int, limit: int = 20) -> list[Job]:
+        """List the jobs, the newest first."""
+
+    async def cancel(self, tenant_id: int, number: int) -> Job:
+        """Ask for a job's end, at once where it is still waiting; an ended one stays as it is. Raises NotFound."""
+
+
+class IngestionRows(Protocol):
+    """What the worker of a job reads and writes. A write after another worker's claim raises Superseded."""
+
+    async def claim(self, tenant_id: int, number: int) -> Claim | None:
+        """Take a job; None where it is not there, has ended or has just been given up."""
+
+    async def job(self, tenant_id: int, number: int) -> Job:
+        """Look a job up; raises NotFound."""
+
+    async def write(self, claim: Claim, results: Sequence[SourceResult], activity: str) -> bool:
+        """Add RESULTS and say what is under way; tell whether the job was cancelled."""
+
+    async def end(self, claim: Claim, state: JobState, reason: str = "") -> None:
+        """End the job and drop its uploads."""
+
+    async def give_back(self, claim: Claim, reason: str, *, again_in_s: float, count_try: bool) -> bool:
+        """Let the job wait and enqueue it again; False where it was its last try, which fails it with REASON."""
+
+    async def name_delivery(self, tenant_id: int, number: int, outbox_id: int | None, *, told: bool) -> None:
+        """Remember the delivery that tells how the job goes; once its end was TOLD, nobody waits for it any more."""
+
+
+class ProgressReporter(Protocol):
+    """Tell whoever waits for a job how it goes."""
+
+    async def report(self, job: Job, final: bool) -> int | None:
+        """Show where JOB stands, its end when FINAL; return the id of the delivery that does, None without one."""
+
+
+def progress_text(job: Job) -> str:
+    """Say in a line how far a job is."""
+    return f"Adding documents to {job.kb_name}: {job.done} of {job.total}" + (f", {job.activity}" * bool(job.activity))
+
+
+def summary(job: Job) -> str:
+    """Say how a job ended and how each of its sources did."""
+    counts = [(outcome, sum(result.outcome is outcome for result in job.results)) for outcome in Outcome]
+    figures = ", ".join(f"{count} {outcome.value}" for outcome, count in counts if count) or "nothing was read"
+    left = job.total - len(job.results)
+    lines = [f"Job {job.number}, documents for {job.kb_name}: {job.state.value}; {figures}."]
+    if job.reason:
+        lines.append(job.reason)
+    if left:
+        lines.append(f"{left} of {job.total} were not read; what was saved until then stays.")
+    ordered = sorted(job.results, key=lambda result: result.outcome in (Outcome.INDEXED, Outcome.UNCHANGED))
+    lines += [f"- {_line(result)}" for result in ordered[:_LISTED]]
+    if len(ordered) > _LISTED:
+        lines.append(f"- and {len(ordered) - _LISTED} more")
+    return "\n".join(lines)
+
+
+def notice(text: str) -> Answer:
+    """Make what a delivery holds of TEXT."""
+    return Answer(text, Origin.COMMAND, None)
+
+
+def _line(result: SourceResult) -> str:
+    shown = result.source if "://" in result.source else file_name(result.source)
+    return f"{result.outcome.value}: {shown}" + (f": {result.reason}" if result.reason else "")

@@ -1,0 +1,169 @@
+"""`frontdesk serve` and `frontdesk worker` as real processes: they start, answer, drain and refuse."""
+
+import json
+import os
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import tempfile
+import time
+import urllib.error
+import urllib.request
+from contextlib import contextmanager
+from pathlib import Path
+
+import psutil
+import pytest
+
+from adapters.embedded.postgres import attach
+
+FRONTDESK = Path(sys.executable).with_name("frontdesk")
+KEY = "a key of at least twenty characters"
+TIME_OFF = "# Time off\n\n## Vacation\n\nFull-time employees have 28 days of paid vacation in a calendar year.\n"
+
+
+@pytest.fixture(scope="module")
+def folder():
+    made = Path(tempfile.mkdtemp(prefix="frontdesk-serve-"))
+    made.chmod(0o755)
+    yield made
+    shutil.rmtree(made, ignore_errors=True)
+
+
+@pytest.fixture(scope="module")
+def environment(folder):
+    (folder / "home").mkdir(mode=0o755)
+    (folder / "time-off.md").write_text(TIME_OFF)
+    made = {**os.environ, "FRONTDESK_HOME": str(folder / "home"), "HTTP_KEYS": f"shop={KEY}", "COLUMNS": "200"}
+    with attach(folder / "home"):
+        for arguments in (["ingest", "time-off.md", "--kb", "staff"], ["kb", "scope", "staff", "--platform", "api"]):
+            subprocess.run([FRONTDESK, *arguments], cwd=folder, env=made, check=True, capture_output=True, timeout=120)
+        yield made
+
+
+@contextmanager
+def running(folder, environment, *arguments, **settings):
+    """Run a command until the block ends; yield it with the first line it printed."""
+    with (folder / f"{arguments[0]}.log").open("a") as log:
+        process = subprocess.Popen(
+            [FRONTDESK, *arguments],
+            cwd=folder,
+            env={**environment, **settings},
+            stdout=subprocess.PIPE,
+            stderr=log,
+            text=True,
+        )
+        try:
+            yield process, process.stdout.readline()
+        finally:
+            process.kill()
+            process.communicate()
+
+
+@contextmanager
+def serving(folder, environment, *arguments, **settings):
+    with running(folder, environment, "serve", "--port", "0", *arguments, **settings) as (process, line):
+        assert line.startswith("Listening on http://127.0.0.1:"), (folder / "serve.log").read_text()
+        yield process, line.split()[-1]
+
+
+def call(url, body=None):
+    request = urllib.request.Request(url, data=json.dumps(body).encode() if body else None)
+    request.add_header("Authorization", f"Bearer {KEY}")
+    request.add_header("Content-Type", "application/json")
+    with urllib.request.urlopen(request, timeout=30) as response:
+        return response.status, response.read().decode()
+
+
+def ask(url, event_id):
+    """Send a question and return where it may be looked up."""
+    body = {
+        "event_id": event_id,
+        "message_id": event_id,
+        "channel": "desk",
+        "thread": event_id,
+        "author": {"id": "u-17"},
+        "text": "How many days of vacation do full-time employees have?",
+    }
+    status, text = call(f"{url}/http/shop/events", body)
+    assert status == 202
+    return f"{url}/http/shop/messages/{json.loads(text)['id']}"
+
+
+def wait_until(fact, seconds=60):
+    end = time.monotonic() + seconds
+    while not (value := fact()):
+        assert time.monotonic() < end, "waited in vain"
+        time.sleep(0.05)
+    return value
+
+
+def wait_for_answer(place):
+    return wait_until(lambda: (said := call(place)[1]) and '"answered"' in said and said)
+
+
+def is_ready(url):
+    try:
+        return call(f"{url}/health/ready")[0] == 200
+    except urllib.error.HTTPError:
+        return False
+
+
+def test_one_process_listens_answers_and_ends_when_told(folder, environment):
+    with serving(folder, environment) as (process, url):
+        assert call(f"{url}/health/live")[0] == 200
+        ready = json.loads(call(f"{url}/health/ready")[1])
+        assert set(ready["parts"]) == {"database", "worker"}
+        assert "28 days" in wait_for_answer(ask(url, "e-1"))
+        assert "frontdesk_accepted_total" in call(f"{url}/metrics")[1]
+        process.send_signal(signal.SIGTERM)
+        assert process.wait(10) == 0
+
+
+def test_a_worker_answers_what_another_process_has_taken(folder, environment):
+    with serving(folder, environment, "--no-worker") as (_, url):
+        place = ask(url, "e-2")
+        with running(folder, environment, "worker", "--metrics-port", "0") as (worker, line):
+            assert "28 days" in wait_for_answer(place)
+            assert call(f"{line.split()[-1]}/health/ready")[0] == 200
+            worker.send_signal(signal.SIGINT)
+            assert worker.wait(10) == 0
+
+
+def test_a_killed_embedded_server_is_started_again(folder, environment):
+    with serving(folder, environment) as (_, url):
+        pid = int((folder / "home/postgres/data/postmaster.pid").read_text().split()[0])
+        postmaster = psutil.Process(pid)
+        for each in (postmaster, *postmaster.children(recursive=True)):
+            each.kill()
+        wait_until(lambda: not is_ready(url))
+        wait_until(lambda: is_ready(url))
+        assert "28 days" in wait_for_answer(ask(url, "e-3"))
+
+
+def test_half_a_configuration_is_refused_with_one_list(folder, environment):
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        done = subprocess.run(
+            [FRONTDESK, "serve", "--port", str(taken.getsockname()[1])],
+            cwd=folder,
+            env={
+                **environment,
+                "DATABASE_URL": "postgresql://frontdesk:secret@127.0.0.1:1/frontdesk",
+                "HTTP_KEYS": "shop=short",
+                "HTTP_CALLBACKS": "other=https://example.org/answers",
+                "MODELS": "some-model",
+            },
+            capture_output=True,
+            text=True,
+            timeout=60,
+            check=False,
+        )
+    assert done.returncode == 2
+    lines = done.stderr.splitlines()
+    assert lines[0] == "error: Frontdesk does not start half-configured:"
+    assert len(lines) == 7
+    for word in ("127.0.0.1:1", "Port", "key of shop", "names other", "MODELS", "secret must be"):
+        assert any(word in line for line in lines[1:]), word
+    assert "secret@" not in done.stderr
