@@ -91,4 +91,4 @@ class Call:
 def respond(call: Call, text: str, *, file: File | None = None) -> Answer:
     """Make the answer to a command."""
     session_id = call.session.session_id if call.session else None
-    return Answer(text, Origin.COMMAND, session_id, file=file, language=call.language)
+    return Answer(text, Origin.COMMAND, session_id, file=file, language=call.language, private=True)

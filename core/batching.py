@@ -13,7 +13,6 @@ LONGEST_TOGETHER = 6_000
 """Characters of a batch of several messages; one message alone may be longer."""
 
 _WRITTEN = (Kind.MESSAGE, Kind.EDIT)
-_ENDED_BY = {Kind.STOP: Ending.STOPPED, Kind.TAKEOVER: Ending.TAKEN_OVER}
 _FIRST = (Kind.DELETE, Kind.STOP, Kind.TAKEOVER)
 
 
@@ -91,7 +90,7 @@ def joined(entries: Sequence[Entry]) -> Message:
         messages[0],
         text="\n".join(message.text for message in messages if message.text.strip()) or messages[0].text,
         attachments=tuple(attachment for message in messages for attachment in message.attachments),
-        hidden=tuple(dict.fromkeys(kind for message in messages for kind in message.hidden)),
+        hidden=tuple(kind for message in messages for kind in message.hidden),
     )
 
 
@@ -104,30 +103,29 @@ def _revision(entry: Entry) -> int:
 
 
 def _cut_short(row: Row, rows: Sequence[Row]) -> End | None:
-    """End a waiting row that a later stop or takeover concerns.
+    """End a waiting row that a later stop concerns.
 
-    A row that was begun stays: its worker, or the next one, hears of it and brings what stands there to an end.
+    A row that was begun stays: its worker, or the next one, hears of it and brings what stands there to an end. After
+    a takeover nothing ends here: what waits is passed on to the person.
     """
     entry = row.entry
     if row.begun or entry.incoming.kind not in _WRITTEN:
         return None
     for event in (other.entry for other in rows if other.entry.inbox_id > entry.inbox_id):
-        ending = _ended_by(event, entry)
-        if ending is not None:
-            return End(entry.inbox_id, ending, event.inbox_id)
-    if row.interrupted_by in _ENDED_BY:
-        return End(entry.inbox_id, _ENDED_BY[row.interrupted_by], entry.inbox_id)
+        if _stops(event, entry):
+            return End(entry.inbox_id, Ending.STOPPED, event.inbox_id)
+    if row.interrupted_by is Kind.STOP:
+        return End(entry.inbox_id, Ending.STOPPED, entry.inbox_id)
     return None
 
 
-def _ended_by(event: Entry, entry: Entry) -> Ending | None:
-    """Tell how the later EVENT ends ENTRY, if it does."""
-    kind, target = event.incoming.kind, event.incoming.target
-    if kind is Kind.STOP and target:
-        return Ending.STOPPED if target == entry.incoming.message_id else None
-    if kind is Kind.STOP and event.incoming.message.author.author_id != entry.incoming.message.author.author_id:
-        return None
-    return _ENDED_BY.get(kind)
+def _stops(event: Entry, entry: Entry) -> bool:
+    """Tell whether the later EVENT is a stop that concerns ENTRY: the message it names, or its author's own."""
+    if event.incoming.kind is not Kind.STOP:
+        return False
+    if event.incoming.target:
+        return event.incoming.target == entry.incoming.message_id
+    return event.incoming.message.author.author_id == entry.incoming.message.author.author_id
 
 
 def _next(rows: Sequence[Row]) -> tuple[Entry, ...]:

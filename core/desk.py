@@ -9,6 +9,7 @@ import logging
 from collections.abc import Callable, Mapping
 from contextlib import AsyncExitStack, suppress
 from dataclasses import dataclass, replace
+from datetime import UTC, datetime
 from typing import Protocol
 
 from core import wording
@@ -19,6 +20,7 @@ from core.domain import Answer, DeliveryKey, Message, Origin
 from core.engine import Engine
 from core.errors import (
     Busy,
+    ChannelUnavailable,
     FrontdeskError,
     NotFound,
     Refused,
@@ -40,6 +42,9 @@ from core.ports import SessionStore
 from core.sending import Line, Sender
 from core.tracing import Tracer, Untraced, bound
 from core.working import WORKING_EVERY_S, working
+
+PATIENCE_S = 1_800.0
+"""How long an answer waits for a platform that does not answer before its tries are counted."""
 
 _log = logging.getLogger(__name__)
 
@@ -85,6 +90,7 @@ class Desk:
         tracer: Tracer | None = None,
         at: Callable[[str], None] = lambda _: None,
         working_every_s: float = WORKING_EVERY_S,
+        patience_s: float = PATIENCE_S,
     ) -> None:
         self._inbox = inbox
         self._outbox = outbox
@@ -96,6 +102,7 @@ class Desk:
         self._tracer = tracer or Untraced()
         self._at = at  # hears of each boundary between two steps
         self._working_every_s = working_every_s
+        self._patience_s = patience_s
         self._sender = Sender(outbox, channels, meter, at)
         self._giving_up = GivingUp(
             inbox=inbox, outbox=outbox, sessions=sessions, tickets=tickets, sender=self._sender, meter=meter
@@ -132,8 +139,10 @@ class Desk:
             await (self._give_up(batch) if batch.tries > MAX_TRIES else self._act(batch))
         except (Superseded, StoreUnavailable):
             raise
-        except Busy:
-            await self._give_back(batch, count_try=False)
+        except ChannelUnavailable as error:
+            # The answer is kept; a platform that is away for a while is no reason to give it up.
+            patient = isinstance(error, Busy) or _age_s(batch) < self._patience_s
+            await self._give_back(batch, count_try=not patient)
             raise
         except asyncio.CancelledError:
             await self._give_back(batch, count_try=False)
@@ -306,6 +315,10 @@ def _with_others(batch: Batch, given: Given) -> Message:
         return batch.message
     entries = sorted((*given.others, *batch.entries), key=lambda entry: entry.inbox_id)
     return joined(entries)
+
+
+def _age_s(batch: Batch) -> float:
+    return (datetime.now(UTC) - batch.lead.received_at).total_seconds()
 
 
 def _number(rating: object) -> int:

@@ -114,6 +114,19 @@ class Database:
             await connection.execute("select set_config('frontdesk.tenant_id', $1, true)", str(tenant_id))
             yield connection
 
+    @asynccontextmanager
+    async def connection(self, timeout_s: float) -> AsyncIterator[Connection]:
+        """Lend a connection without a transaction or tenant for at most TIMEOUT_S, waiting for one included."""
+        async with mapped_errors(self.place), asyncio.timeout(timeout_s):
+            connection = await self._pool.acquire()
+            try:
+                yield connection
+            except asyncio.CancelledError:
+                connection.terminate()  # the release waits until a server that hangs has cancelled the statement
+                raise
+            finally:
+                await self._pool.release(connection)
+
     async def check(self, expected: str) -> None:
         """Refuse a login that row-level security would not bind, and tables of another version."""
         async with mapped_errors(self.place), self._pool.acquire(timeout=10) as connection:

@@ -18,6 +18,7 @@ CHANNEL = "frontdesk_events"
 
 # The share lock makes a worker that opens the delivery wait for this statement, so that nothing of the worker before
 # comes behind what the new one writes.
+# What is sent again after a crash took other times: those do not make it another answer.
 _APPEND = """
 with mine as (select from outbox where outbox_id = $3 and claim = $4 for share),
 last as (
@@ -27,7 +28,9 @@ added as (
     insert into answer_events (inbox_id, position, tenant_id, kind, data)
     select $2, coalesce((select position from last), 0) + piece.number, $1, piece.kind, piece.data
     from mine, unnest($5::text[], $6::jsonb[]) with ordinality as piece (kind, data, number)
-    where not exists (select from last where kind = 'answer' and last.kind = piece.kind and last.data = piece.data)
+    where not exists (
+        select from last where kind = 'answer' and last.kind = piece.kind
+            and last.data - array['seconds', 'steps'] = piece.data - array['seconds', 'steps'])
     returning position
 )
 select exists (select from mine) as mine,

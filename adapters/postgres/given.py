@@ -4,7 +4,7 @@ from typing import Any
 
 from adapters.postgres.database import Connection, Database
 from adapters.postgres.inbox import INCOMING
-from adapters.postgres.sessions import _FORGET_EXCHANGE
+from adapters.postgres.sessions import FORGET_EXCHANGE
 from core.answered import Given
 from core.inbox import Ending, Entry, State
 
@@ -71,7 +71,7 @@ class PostgresGivenAnswers:
         """Make a delivery that of ENTRY: what was sent stays, its content and its turns go; to be repeated."""
         async with self._database.tenant(entry.incoming.message.tenant_id) as connection:
             if await connection.fetchval(_HAND_ON, outbox_id, entry.inbox_id) is not None:
-                await connection.execute(_FORGET_EXCHANGE, outbox_id)
+                await connection.execute(FORGET_EXCHANGE, outbox_id)
 
 
 async def _newest(connection: Connection, where: tuple[Any, ...], message_ids: list[str]) -> tuple[Entry, ...]:

@@ -1,6 +1,5 @@
 """What comes in: one row for each event, one statement to take it, one claim at a time to answer it."""
 
-import asyncio
 import time
 from collections.abc import Sequence
 from dataclasses import replace
@@ -8,8 +7,8 @@ from typing import Any
 
 from pydantic import TypeAdapter
 
-from adapters.postgres.database import Connection, Database, mapped_errors
-from adapters.postgres.sessions import _FORGET_EXCHANGE
+from adapters.postgres.database import Connection, Database
+from adapters.postgres.sessions import FORGET_EXCHANGE
 from core.batching import End, Plan, Row, overtaken, plan
 from core.errors import NotFound, Overloaded, Superseded
 from core.inbox import Accepted, Batch, Ending, Entry, Incoming, Kind, State, Thread
@@ -124,12 +123,8 @@ class PostgresInbox:
         PostgreSQL does not answer.
         """
         bounds = self._bounds(incoming.message.tenant_id)
-        async with (
-            mapped_errors(self._database.place),
-            asyncio.timeout(_ACCEPT_S),
-            # Database.tenant would open a transaction of its own: three round trips more.
-            self._database._pool.acquire() as connection,  # noqa: SLF001
-        ):
+        # Database.tenant would open a transaction of its own: three round trips more.
+        async with self._database.connection(_ACCEPT_S) as connection:
             found = await connection.fetchrow(_ACCEPT, *_arguments(incoming), *bounds, self._author_limit)
         if found["outcome"] == "tenant":
             self._counted[incoming.message.tenant_id] = (time.monotonic(), True)
@@ -310,4 +305,4 @@ async def _carry(connection: Connection, thread: Thread, entries: Sequence[Entry
     before = [*led, *(record["inbox_id"] for record in edited), *ids[1:]]
     carried = await connection.fetchval(_CARRY, lead_id, before) if before else None
     if carried is not None:
-        await connection.execute(_FORGET_EXCHANGE, carried)
+        await connection.execute(FORGET_EXCHANGE, carried)

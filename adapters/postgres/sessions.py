@@ -53,7 +53,7 @@ where session_id = $1
 """
 
 # A summary that covers the exchange holds its words too: it goes with it, and is made again from what stays.
-_FORGET_EXCHANGE = """
+FORGET_EXCHANGE = """
 with gone as (delete from turns where outbox_id = $1 returning session_id, turn_id)
 update sessions set summary = '', summarised_turn_id = 0
 from gone where sessions.session_id = gone.session_id and summarised_turn_id >= gone.turn_id
@@ -196,7 +196,7 @@ class PostgresSessions:
     async def forget_exchange(self, tenant_id: int, outbox_id: int) -> None:
         """Delete the question and the answer that went out with a delivery; nothing where there is none."""
         async with self._database.tenant(tenant_id) as connection:
-            await connection.execute(_FORGET_EXCHANGE, outbox_id)
+            await connection.execute(FORGET_EXCHANGE, outbox_id)
 
     async def choose_language(self, tenant_id: int, session_id: UUID, language: str) -> None:
         """Fix the language of a session by the author's choice; an empty one lets it be detected again."""

@@ -6,7 +6,7 @@ import logging
 import time
 from collections.abc import AsyncIterator, Mapping
 from contextlib import aclosing, suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Protocol
 
 from aiohttp import web
@@ -151,9 +151,9 @@ class HttpChannel:
         raw = await read_body(request, at_most=self._caps.body_bytes, within_s=self._caps.body_s)
         body = parse_object(raw) if len(raw) <= BODY_BYTES else await asyncio.to_thread(parse_object, raw)
         given = given_files(body, self._caps.file_bytes)
-        incoming(tenant_id, name, body, tuple(_not_taken(file, "") for file in given))  # before anything is stored
-        attachments = [await self._keep(tenant_id, file) for file in given]
-        event = incoming(tenant_id, name, body, tuple(attachments), request_id.get())
+        event = incoming(tenant_id, name, body, tuple(_not_taken(file, "") for file in given), request_id.get())
+        attachments = [await self._keep(tenant_id, file) for file in given]  # only of a body that is right
+        event = replace(event, message=replace(event.message, attachments=tuple(attachments))) if given else event
         accepted = await self._acceptance.accept(event)
         if accepted.duplicate:
             await self._drop(tenant_id, attachments)

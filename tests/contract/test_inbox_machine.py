@@ -25,7 +25,7 @@ from core.inbox import Ending, Incoming, Kind, Thread
 from core.places import Place, Platform
 
 WRITTEN = (Kind.MESSAGE, Kind.EDIT)
-AUTHORS = {0: "ada", 1: "ada", 2: "ada", 3: "bob", 4: "bob"}
+AUTHORS = {0: "U1", 1: "U1", 2: "U1", 3: "U2", 4: "U2"}
 ENDING_OF = {
     Kind.EDIT: Ending.EDITED,
     Kind.DELETE: Ending.DELETED,
@@ -96,22 +96,22 @@ class Machine(RuleBasedStateMachine):
     def delete(self, number):
         self.deliver(other(Kind.DELETE, f"{self.thread.place.thread}-{number}", AUTHORS[number], self.thread))
 
-    @rule(author=st.sampled_from(["ada", "bob"]))
+    @rule(author=st.sampled_from(["U1", "U2"]))
     def stop(self, author):
         self.deliver(other(Kind.STOP, self.name(), author, self.thread))
 
     @rule(number=numbers)
     def stop_one(self, number):
         target = f"{self.thread.place.thread}-{number}"
-        self.deliver(other(Kind.STOP, self.name(), "eve", self.thread, target))
+        self.deliver(other(Kind.STOP, self.name(), "U3", self.thread, target))
 
     @rule()
     def take_over(self):
-        self.deliver(other(Kind.TAKEOVER, self.name(), "eve", self.thread))
+        self.deliver(other(Kind.TAKEOVER, self.name(), "U3", self.thread))
 
     @rule()
     def rate(self):
-        self.deliver(other(Kind.FEEDBACK, self.name(), "ada", self.thread))
+        self.deliver(other(Kind.FEEDBACK, self.name(), "U1", self.thread))
 
     @rule(choices=st.lists(st.tuples(numbers, st.integers(0, 3)), min_size=2, max_size=8))
     def deliver_many_at_once(self, choices):

@@ -14,7 +14,7 @@ from core.outbox import Doubt, Posting, Purpose, Settled, Target
 from core.places import Place, Platform
 
 HERE = Place(Platform.API, "lobby", "one")
-TARGET = Target(1, "app", HERE, "ada", {"url": "x"}, "m1", "r1")
+TARGET = Target(1, "app", HERE, "U1", {"url": "x"}, "m1", "r1")
 ANSWER = Answer("20 euros.", Origin.DOCUMENTS, None, steps={"search": 0.1})
 
 
@@ -36,7 +36,7 @@ async def owner(addresses):
 
 
 async def ask(inbox, about="m1", text="lunch?", kind=Kind.MESSAGE, revision=0):
-    message = Message(1, HERE, Author("ada"), text)
+    message = Message(1, HERE, Author("U1"), text)
     name = f"{kind}:{about}:{revision}"
     return (await inbox.accept(Incoming(message, "app", name, about, kind, revision))).inbox_id
 
@@ -155,11 +155,11 @@ async def test_something_enqueued_is_stored_with_its_job(outbox, owner):
 
 async def test_the_last_rating_of_an_author_counts(outbox, owner):
     delivery = await outbox.open(TARGET, Purpose.NOTICE)
-    await outbox.rate(1, delivery.outbox_id, "ada", 1, "")
-    await outbox.rate(1, delivery.outbox_id, "ada", -1, "wrong")
-    await outbox.rate(1, delivery.outbox_id, "bob", 1, "")
+    await outbox.rate(1, delivery.outbox_id, "U1", 1, "")
+    await outbox.rate(1, delivery.outbox_id, "U1", -1, "wrong")
+    await outbox.rate(1, delivery.outbox_id, "U2", 1, "")
     rows = await owner.fetch("select author_id, rating, reason from feedback order by author_id")
-    assert [tuple(row) for row in rows] == [("ada", -1, "wrong"), ("bob", 1, "")]
+    assert [tuple(row) for row in rows] == [("U1", -1, "wrong"), ("U2", 1, "")]
 
 
 async def test_another_tenants_deliveries_are_not_there(outbox, owner):
@@ -168,7 +168,7 @@ async def test_another_tenants_deliveries_are_not_there(outbox, owner):
     with pytest.raises(NotFound):
         await outbox.reopen(2, delivery.outbox_id)
     with pytest.raises(NotFound):
-        await outbox.rate(2, delivery.outbox_id, "eve", 1, "")
+        await outbox.rate(2, delivery.outbox_id, "U3", 1, "")
     foreign = replace(delivery, target=replace(TARGET, tenant_id=2))
     with pytest.raises(Superseded):
         await outbox.record(foreign, 0, "ts")

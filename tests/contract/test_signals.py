@@ -45,7 +45,7 @@ async def cut(owner):
 
 
 async def say(inbox, about="m1", kind=Kind.MESSAGE, revision=0):
-    message = Message(1, HERE, Author("ada"), "lunch?")
+    message = Message(1, HERE, Author("U1"), "lunch?")
     await inbox.accept(Incoming(message, "app", f"{kind}:{about}:{revision}", about, kind, revision))
 
 

@@ -87,6 +87,10 @@ class Client(Protocol):
         """Say what was held against us."""
 
     @property
+    def refused(self) -> int:
+        """Count the calls that were turned away because the platform was busy or out."""
+
+    @property
     def posted(self) -> int:
         """Count the messages that the platform has made."""
 

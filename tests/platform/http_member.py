@@ -95,6 +95,7 @@ class PulledMember(_Http):
 
     name = "http, read"
     is_called = False
+    refused = 0
 
     def __init__(self, session, base_url, contract):
         super().__init__(session, base_url, contract)
@@ -188,6 +189,10 @@ class CallbackMember(_Http):
     def posted(self):
         return self._fake.made
 
+    @property
+    def refused(self):
+        return self._fake.refused
+
     def be_busy(self, seconds):
         self._fake.busy_s = seconds
 
@@ -222,6 +227,7 @@ class FakeApplication:
         self.made = 0
         self.busy_s = 0
         self.out = 0
+        self.refused = 0
         self._keys = {}
         self._busy_until = 0.0
 
@@ -245,9 +251,11 @@ class FakeApplication:
         if now < self._busy_until:
             self.faults.early += 1
         if self.busy_s:
+            self.refused += 1
             self._busy_until, seconds, self.busy_s = now + self.busy_s, self.busy_s, 0
             raise web.HTTPTooManyRequests(headers={"Retry-After": str(seconds)})
         if self.out:
+            self.refused += 1
             self.out -= 1
             raise web.HTTPServiceUnavailable
         body = json.loads(raw)

@@ -82,8 +82,16 @@ def _element(element: Any) -> Iterator[str]:
     if not isinstance(element, dict):
         yield "an element must be an object"
         return
-    kind = element.get("type")
     yield from _string(element, "action_id", 255)
+    yield from _of_kind(element)
+    if "placeholder" in element:
+        yield from _text(element["placeholder"], 150, "plain_text")
+    if "confirm" in element:
+        yield from _confirm(element["confirm"])
+
+
+def _of_kind(element: Json) -> Iterator[str]:
+    kind = element.get("type")
     if kind == "button":
         yield from _button(element)
     elif kind in _OPTIONS:
@@ -98,10 +106,6 @@ def _element(element: Any) -> Iterator[str]:
         yield "max_files must be 1 to 10"
     elif kind == "plain_text_input" and int(element.get("max_length", 3000)) > 3000:
         yield "max_length must be up to 3000"
-    if "placeholder" in element:
-        yield from _text(element["placeholder"], 150, "plain_text")
-    if "confirm" in element:
-        yield from _confirm(element["confirm"])
 
 
 def _image(block: Json) -> Iterator[str]:

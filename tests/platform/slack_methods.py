@@ -103,8 +103,12 @@ def thread_of(call: Call, channel: Channel) -> str:
 
 
 def by_bot(call: Call, channel: Channel, **fields: Any) -> Message:
-    place = {"channel": channel.channel_id, "ts": call.state.new_ts(), "arguments": dict(call.arguments)}
-    author = {"user": call.workspace.bot_user_id, "bot_id": call.workspace.bot_id, "app_id": call.workspace.app_id}
+    place: Json = {"channel": channel.channel_id, "ts": call.state.new_ts(), "arguments": dict(call.arguments)}
+    author: Json = {
+        "user": call.workspace.bot_user_id,
+        "bot_id": call.workspace.bot_id,
+        "app_id": call.workspace.app_id,
+    }
     message = Message(**place, **author, **fields)
     call.state.messages.append(message)
     return message
@@ -119,8 +123,8 @@ def told(call: Call, channel: Channel, message: Message) -> None:
 def changed(call: Call, message: Message, before: Json) -> None:
     kind = call.state.channels[message.channel].kind
     ts = call.state.new_ts()
-    both = {"message": message.shown(), "previous_message": before}
-    where = {"channel": message.channel, "channel_type": kind, "ts": ts, "event_ts": ts, "hidden": True}
+    both: Json = {"message": message.shown(), "previous_message": before}
+    where: Json = {"channel": message.channel, "channel_type": kind, "ts": ts, "event_ts": ts, "hidden": True}
     call.announce(call.workspace, "message", {"type": "message", "subtype": "message_changed", **both, **where})
 
 
@@ -142,7 +146,11 @@ def posted(message: Message) -> Json:
 @method("auth.test", SPECIAL)
 def auth_test(call: Call) -> Json:
     workspace = call.workspace
-    named = {"url": f"https://{workspace.domain}.slack.com/", "team": workspace.name, "team_id": workspace.team_id}
+    named: Json = {
+        "url": f"https://{workspace.domain}.slack.com/",
+        "team": workspace.name,
+        "team_id": workspace.team_id,
+    }
     return {**named, "user": "bot", "user_id": workspace.bot_user_id, "bot_id": workspace.bot_id}
 
 

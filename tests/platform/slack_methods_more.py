@@ -31,7 +31,7 @@ def _check_chunk(chunk: Any) -> Json:
         "plan_update": ("title",),
         "blocks": ("blocks",),
     }
-    names = required.get(chunk.get("type")) if isinstance(chunk, dict) else None
+    names = required.get(str(chunk.get("type"))) if isinstance(chunk, dict) else None
     if names is None or any(not chunk.get(name) for name in names):
         raise SlackError("invalid_chunks")
     if chunk["type"] == "task_update" and chunk["status"] not in TASK_STATES:
@@ -289,7 +289,7 @@ def upload_url(call: Call) -> Json:
         raise SlackError("invalid_arguments", "length must be above 0")
     file_id = call.state.identifier("F")
     url = f"{call.base_url}/files-pri/{call.workspace.team_id}-{file_id}/download/{name}"
-    place = {"file_id": file_id, "team_id": call.workspace.team_id, "url": url}
+    place: Json = {"file_id": file_id, "team_id": call.workspace.team_id, "url": url}
     file = File(**place, name=name, mimetype="application/octet-stream", content=b"", complete=False)
     file.user_id = call.workspace.bot_user_id
     call.state.files[file_id] = file

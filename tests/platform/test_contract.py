@@ -158,7 +158,11 @@ async def test_a_busy_platform_is_called_when_it_says_and_in_order(house, client
         pytest.skip("this application is not called: it comes for its answers itself")
     client.be_busy(2)
     await client.ask(VACATION)
-    await until(house.is_idle)
+
+    async def refused():
+        return client.refused
+
+    await until(refused)
     house.model.says(EURO)
     await client.ask(LUNCH)
     assert await texts(house, client) == [DAYS, EURO]

@@ -100,7 +100,7 @@ class Office:
     async def _answerer(bot):
         return ExtractiveAnswerer(None)
 
-    async def say(self, text, author="ann", channel="general", thread="t", platform=Platform.SLACK, attachments=()):
+    async def say(self, text, author="U9", channel="general", thread="t", platform=Platform.SLACK, attachments=()):
         """Write a message; return the answer as it is kept for the platform."""
         place = Place(platform, channel, thread)
         message = Message(
@@ -122,7 +122,7 @@ class Office:
         await self.inbox.end(batch, Ending.ANSWERED)
         return answer
 
-    async def text(self, text, author="ann", **where):
+    async def text(self, text, author="U9", **where):
         """Write a message; return the words of the answer."""
         return (await self.say(text, author, **where)).text
 
@@ -224,7 +224,7 @@ async def test_a_person_is_asked_for_and_their_answer_comes_back(office, owner):
     answer = await office.say("/human")
     assert (answer.origin, answer.ticket_number) == (Origin.PERSON, 1)
     assert UNKNOWN in await office.text("/tickets")
-    assert await office.text("/tickets", "bob") == "There are no open tickets."
+    assert await office.text("/tickets", "U2") == "There are no open tickets."
     await office.promote()
     assert UNKNOWN in await office.text("/tickets", "boss", channel="desk")
     assert "author: What colour" in await office.text("/tickets show 1", "boss", channel="desk")
@@ -233,7 +233,7 @@ async def test_a_person_is_asked_for_and_their_answer_comes_back(office, owner):
     row = await owner.fetchrow("select * from outbox where purpose = 'person'")
     sent = await office.outbox.reopen(1, row["outbox_id"])
     assert sent.content.text == 'A person answered ticket 1:\n\nIt is "red=1",\n\nas ever.'
-    assert (sent.target.author_id, sent.target.place.channel) == ("ann", "general")
+    assert (sent.target.author_id, sent.target.place.channel) == ("U9", "general")
     assert sent.target.address["reply_to"] == 1  # where the ticket was opened
     job = await owner.fetchrow("select args, lock from procrastinate_jobs where queue_name = 'deliveries'")
     assert json.loads(job["args"])["outbox_id"] == row["outbox_id"]
@@ -342,11 +342,11 @@ async def test_the_first_administrator_invites_the_second(office):
     code = await office.promote("boss")
     said = await office.text("/admin invite", "boss")
     invited = said.split("`")[1]
-    assert "administrator now" in await office.text(invited, "bob")
-    assert "not valid" in await office.text(f"/admin {code}", "eve")
-    assert "not valid" in await office.text(invited, "eve")
-    assert await office.text("/admin list", "bob") == "- `bob` Bob (slack)\n- `boss` Boss (slack)"
-    assert "no longer" in await office.text("/admin remove boss", "bob")
+    assert "administrator now" in await office.text(invited, "U2")
+    assert "not valid" in await office.text(f"/admin {code}", "U3")
+    assert "not valid" in await office.text(invited, "U3")
+    assert await office.text("/admin list", "U2") == "- `U2` U2 (slack)\n- `boss` Boss (slack)"
+    assert "no longer" in await office.text("/admin remove boss", "U2")
     assert (await office.text("/kb", "boss")).startswith("Only administrators")
 
 
@@ -357,7 +357,7 @@ async def test_a_code_tried_again_after_a_crash_does_not_scold_its_administrator
 
 async def test_a_code_is_nowhere_kept_once_it_was_tried(office, owner):
     code = await office.promote("boss")
-    assert "not valid" in await office.text(f"/admin {code}", "eve")
+    assert "not valid" in await office.text(f"/admin {code}", "U3")
     assert await owner.fetchval("select count(*) from turns") == 0
     rows = await owner.fetch("select body::text from inbox union all select content::text from outbox")
     assert len(rows) == 4
@@ -368,7 +368,7 @@ async def test_a_code_is_nowhere_kept_once_it_was_tried(office, owner):
 
 
 async def test_an_instant_command_needs_neither_inbox_nor_outbox(office, owner):
-    message = Message(1, Place(Platform.SLACK, "general"), Author("ann"), "/help kb", installation="W1")
+    message = Message(1, Place(Platform.SLACK, "general"), Author("U9"), "/help kb", installation="W1")
     answer = await office.actions.instant(message)
     assert (answer.origin, answer.session_id) == (Origin.COMMAND, None)
     code = await office.access.invite(1)
@@ -474,7 +474,7 @@ async def test_an_author_takes_their_conversations_along(office):
     assert "nothing of yours" in await office.text("/export")
     await office.say(VACATION)
     await office.say("What is reimbursed for lunch?", thread="another")
-    await office.say(VACATION, "bob", thread="of bob")
+    await office.say(VACATION, "U2", thread="of U2")
     await office.say(VACATION, thread="elsewhere", platform=Platform.TEAMS)
     markdown = (await office.say("/export")).file
     assert (markdown.name, markdown.media_type) == ("frontdesk.md", "text/markdown")
@@ -487,7 +487,7 @@ async def test_an_author_takes_their_conversations_along(office):
 
 async def test_a_long_conversation_is_exported_whole(office):
     place = Place(Platform.SLACK, "general", "t")
-    session = await office.sessions.open(1, place, "ann")
+    session = await office.sessions.open(1, place, "U9")
     for number in range(120):
         exchange = Exchange(f"question {number}", f"answer {number}", "", Origin.DOCUMENTS)
         await office.sessions.save_exchange(1, session.session_id, exchange)
@@ -498,30 +498,30 @@ async def test_a_long_conversation_is_exported_whole(office):
 async def test_whoever_is_forgotten_leaves_nothing_but_tickets(office, owner):
     await office.say("My secret wish is a red bicycle.")
     await office.say(VACATION, thread="another")
-    await office.say("Is lunch reimbursed, says bob?", "bob", thread="of bob")
-    await office.say("Ann writes in the thread of bob: lunch?", thread="of bob")
+    await office.say("Is lunch reimbursed, says U2?", "U2", thread="of U2")
+    await office.say("Somebody writes in the thread of U2: lunch?", thread="of U2")
     upload_id = await office.uploads.put(1, "cv.txt", "text/plain", b"Ann", limit_bytes=100)
     await office.say("Read my file", thread="another", attachments=[Attachment("cv.txt", "text/plain", 3, upload_id)])
     answered = await owner.fetchval("select min(outbox_id) from outbox")
-    for author in ("ann", "bob"):
+    for author in ("U9", "U2"):
         await owner.execute("insert into feedback values (1, $1, $2, 1)", answered, author)
     warning = await office.text("/forget")
     assert "`/forget yes`" in warning
-    assert len(await office.sessions.sessions(1, author_id="ann")) == 2
+    assert len(await office.sessions.sessions(1, author_id="U9")) == 2
 
     said = await office.text("/forget yes")
     assert said.startswith("I have deleted everything I kept of you. Conversations: 2, contributions: 8, files: 1,")
-    assert await office.sessions.sessions(1, author_id="ann") == []
+    assert await office.sessions.sessions(1, author_id="U9") == []
     everywhere = await owner.fetchval(
         "select string_agg(rest, ' ') from (select body::text as rest from inbox where author_id = 'ann' "
         "union all select content::text from outbox where author_id = 'ann' "
         "union all select text from turns union all select summary from sessions) kept"
     )
-    for words in ("bicycle", "vacation", "Ann writes", "cv.txt"):
+    for words in ("bicycle", "vacation", "Somebody writes", "cv.txt"):
         assert words not in everywhere
-    assert "says bob" in everywhere
+    assert "says U2" in everywhere
     assert await owner.fetchval("select count(*) from uploads") == 0
-    assert [row["author_id"] for row in await owner.fetch("select author_id from feedback")] == ["bob"]
+    assert [row["author_id"] for row in await owner.fetch("select author_id from feedback")] == ["U2"]
     for row in await owner.fetch("select inbox_id from inbox"):
         await office.inbox.entry(1, row["inbox_id"])
     assert "Conversations: 0, contributions: 0" in await office.text("/forget yes")
@@ -546,7 +546,7 @@ async def test_figures_show_what_happened(office, owner):
     await office.promote()
     await office.say(VACATION)
     await office.say(UNKNOWN)
-    await office.say(UNKNOWN.lower().removesuffix("?"), "bob", thread="2")
+    await office.say(UNKNOWN.lower().removesuffix("?"), "U2", thread="2")
     await office.say("And who painted it in which workshop?", thread="3")
     answered = await owner.fetchval("select min(outbox_id) from outbox")
     await owner.execute("insert into feedback values (1, $1, 'ann', -1)", answered)

@@ -176,6 +176,7 @@ class Office:
         self.commands = None
         self.attachments = None
         self.kill_at = None
+        self.patience_s = 60.0
         self._database = database
         self._signals = signals
         self._events = count(1)
@@ -212,6 +213,7 @@ class Office:
             given=self.given,
             meter=self.meter,
             at=self.at,
+            patience_s=self.patience_s,
         )
 
     async def say(self, text, message_id=None, **more):
@@ -525,11 +527,20 @@ async def test_a_platform_that_wants_us_to_wait_costs_no_try(office):
 
 async def test_a_platform_that_stays_away_is_given_up_with_a_ticket(office):
     asked = await office.say(VACATION)
+    office.patience_s = 0
     office.platform.failures = [ChannelUnavailable("It does not answer.") for _ in range(20)]
     await office.serve_whatever_happens()
     entry = await office.entry(asked)
     assert entry.ending is Ending.FAILED
     assert (await office.tickets.ticket(1, entry.ticket_number)).question == VACATION
+
+
+async def test_a_platform_that_is_away_for_a_while_uses_up_no_tries(office):
+    asked = await office.say(VACATION)
+    office.platform.failures = [ChannelUnavailable("It does not answer.") for _ in range(8)]
+    await office.serve_whatever_happens()
+    entry = await office.entry(asked)
+    assert (entry.ending, entry.tries) == (Ending.ANSWERED, 1)
 
 
 async def test_an_answer_the_platform_refuses_is_told_to_a_person(office):
