@@ -1,0 +1,26 @@
+"""`frontdesk manifest`."""
+
+import sys
+from typing import Annotated
+
+import typer
+
+from adapters.slack.manifest import DEFAULT_PREFIX, make_manifest, to_yaml
+
+manifest = typer.Typer(help="Print what a platform wants to know of the app.", no_args_is_help=True)
+
+
+@manifest.callback()
+def _group() -> None:
+    """Keep `slack` a command of its own also while it is the only one."""
+
+
+@manifest.command("slack")
+def slack(
+    url: Annotated[str, typer.Option("--url", metavar="ADDRESS", help="Public address, https://HOST.")] = "",
+    socket: Annotated[bool, typer.Option("--socket", help="Use Socket Mode also where there is an address.")] = False,
+    prefix: Annotated[str, typer.Option("--prefix", help="The slash command.")] = DEFAULT_PREFIX,
+    no_shortcuts: Annotated[bool, typer.Option("--no-shortcuts", help="Leave /ask and /kb out.")] = False,
+) -> None:
+    """Print Slack's app manifest, ready to paste; without --url it is one for Socket Mode."""
+    sys.stdout.write(to_yaml(make_manifest(url=url, socket=socket, prefix=prefix, shortcuts=not no_shortcuts)))
