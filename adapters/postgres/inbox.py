@@ -8,6 +8,7 @@ from typing import Any
 from pydantic import TypeAdapter
 
 from adapters.postgres.database import Connection, Database
+from adapters.postgres.gathering import Gathering
 from adapters.postgres.sessions import FORGET_EXCHANGE
 from core.batching import End, Plan, Row, overtaken, plan
 from core.errors import NotFound, Overloaded, Superseded
@@ -21,7 +22,18 @@ _COUNTED_TO = 400  # waiting rows, from which on a tenant's jobs step back no fu
 _COUNTED_FOR_S = 1.0
 _KEPT_DAYS = 1.0  # platforms deliver again for hours
 
-_ACCEPT = "select * from frontdesk_accept($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16)"
+_ACCEPTED_TOGETHER = 50
+
+_ACCEPT = """
+select accepted.* from unnest(
+    $1::integer[], $2::text[], $3::text[], $4::text[], $5::text[], $6::text[], $7::text[], $8::text[], $9::bigint[],
+    $10::text[], $11::text[], $12::jsonb[], $13::text[], $14::integer[], $15::integer[]
+) with ordinality as event (tenant, platform, installation, channel, thread, event, message, kind, revision,
+    author, target, body, request, counted_to, waiting_limit, number),
+lateral frontdesk_accept(tenant, platform, installation, channel, thread, event, message, kind, revision,
+    author, target, body, request, counted_to, waiting_limit, $16) as accepted
+order by number
+"""
 
 _ROWS = """
 select inbox_id, body, state, received_at, answered_by, tries, ending, reason, ticket_number, claim, interrupted_by
@@ -112,6 +124,7 @@ class PostgresInbox:
 
     def __init__(self, database: Database, *, waiting_limit: int = 10_000, author_limit: int = 30) -> None:
         self._database = database
+        self._accepting = Gathering(self._accept, most=_ACCEPTED_TOGETHER)
         self._waiting_limit = waiting_limit  # rows of a tenant
         self._author_limit = author_limit  # messages of an author in a minute
         self._counted: dict[int, tuple[float, bool]] = {}  # by tenant: when all rows were counted, and were too many
@@ -122,16 +135,22 @@ class PostgresInbox:
         Raises Overloaded where too much of the tenant's or the author's is waiting, StoreUnavailable within 2.5 s when
         PostgreSQL does not answer.
         """
-        bounds = self._bounds(incoming.message.tenant_id)
-        # Database.tenant would open a transaction of its own: three round trips more.
-        async with self._database.connection(_ACCEPT_S) as connection:
-            found = await connection.fetchrow(_ACCEPT, *_arguments(incoming), *bounds, self._author_limit)
+        found = await self._accepting.ask(incoming)
         if found["outcome"] == "tenant":
             self._counted[incoming.message.tenant_id] = (time.monotonic(), True)
             raise Overloaded("Too many messages are waiting to be answered; try again soon.", found["retry_after_s"])
         if found["outcome"] == "author":
             raise Overloaded("You have sent a lot in the last minute; wait a little.", found["retry_after_s"])
         return Accepted(found["id"], duplicate=found["outcome"] == "duplicate")
+
+    async def _accept(self, events: list[Incoming]) -> list[Any]:
+        """Store EVENTS in their order; those of several processes at once are sorted, so that they do not deadlock."""
+        order = sorted(range(len(events)), key=lambda place: (_name(events[place]), place))
+        rows = [(*_arguments(events[place]), *self._bounds(events[place].message.tenant_id)) for place in order]
+        # Database.tenant would open a transaction of its own: three round trips more.
+        async with self._database.connection(_ACCEPT_S) as connection:
+            found = await connection.fetch(_ACCEPT, *zip(*rows, strict=True), self._author_limit)
+        return [one for _, one in sorted(zip(order, found, strict=True), key=lambda pair: pair[0])]
 
     def _bounds(self, tenant_id: int) -> tuple[int, int]:
         """Choose how far to count a tenant's waiting rows, and from how many on to refuse.
@@ -233,6 +252,11 @@ def _arguments(incoming: Incoming) -> tuple[Any, ...]:
         INCOMING.dump_python(incoming, mode="json"),
         incoming.request_id,
     )
+
+
+def _name(incoming: Incoming) -> tuple[str, ...]:
+    message = incoming.message
+    return str(message.tenant_id), incoming.installation, message.place.channel, incoming.message_id
 
 
 def _place(thread: Thread) -> tuple[int, str, str, str]:

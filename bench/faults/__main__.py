@@ -6,7 +6,7 @@ thrice kill_workers kill_postgres kill_web hang_postgres drain acknowledge poiso
 import asyncio
 import sys
 
-from bench.faults import scenarios
+from bench.faults import load, scenarios
 
 ALL = (
     "acknowledge",
@@ -28,7 +28,8 @@ def main(names: list[str]) -> int:
     for name in names or ALL:
         if name not in {*ALL, "soak"}:
             sys.exit(f"There is no scenario {name}; there are: {' '.join(ALL)} soak.")
-        outcome = asyncio.run(getattr(scenarios, name)())
+        scenario = getattr(scenarios, name, None) or getattr(load, name)
+        outcome = asyncio.run(scenario())
         print(outcome.show(), flush=True)
         broken += bool(outcome.broken)
     return broken

