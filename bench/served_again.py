@@ -9,16 +9,16 @@ import asyncio
 import json
 import statistics
 import tempfile
+import uuid
 from pathlib import Path
 
 from aiohttp import web
 from pydantic import SecretStr
 
-from bots.chat import Silent, choose_session, message
 from bots.settings import Settings
 from bots.wiring import Frontdesk, open_frontdesk
-from core.domain import Answer
-from core.places import EMPLOYEE_PLATFORMS
+from core.domain import Answer, Author, Message
+from core.places import EMPLOYEE_PLATFORMS, Place, Platform
 from ingest.sources import sources
 
 DELAY_S = 1.0
@@ -40,10 +40,20 @@ async def answer(request: web.Request) -> web.StreamResponse:
     return response
 
 
+class Silent:
+    """A Reply that nobody reads."""
+
+    async def write(self, text: str) -> None:
+        """Wait for the rest."""
+
+    async def restart(self) -> None:
+        """Forget nothing: nothing was shown."""
+
+
 async def ask(frontdesk: Frontdesk, text: str) -> Answer:
     """Ask in a conversation of its own."""
-    session = await choose_session(frontdesk, None)
-    return await frontdesk.engine.handle(message(frontdesk, session, text), Silent())
+    place = Place(Platform.CONSOLE, "terminal", str(uuid.uuid4()))
+    return await frontdesk.engine.handle(Message(1, place, Author("somebody"), text), Silent())
 
 
 async def measure(frontdesk: Frontdesk) -> None:

@@ -4,42 +4,60 @@ import asyncio
 import getpass
 import sys
 import threading
-import uuid
 from contextlib import suppress
+from pathlib import Path
 
 from rich.text import Text
 
 from adapters.console import outbound
+from bots.console import Conversation, open_console
 from bots.screen import err, out, show
 from bots.wiring import Frontdesk
-from core.domain import Answer, Author, Message, Session
-from core.errors import FrontdeskError, StoreUnavailable, UsageError
-from core.places import Place, Platform
+from bots.work import working
+from core import wording
+from core.domain import Answer, Author, Origin
+from core.errors import FrontdeskError, Refused, StoreUnavailable
+from core.pulled import Event, EventKind
 
-HELP = "Ask anything. /new begins a new conversation, /history shows this one, /human opens a ticket, /quit ends."
-_CHANNEL = "terminal"
-
-
-class Silent:
-    """A Reply for those who show the whole answer at its end."""
-
-    async def write(self, text: str) -> None:
-        """Wait for the rest."""
-
-    async def restart(self) -> None:
-        """Forget nothing: nothing was shown."""
+HELP = "Ask anything. /help lists the commands, Ctrl-C stops an answer, /quit ends."
+_LISTEN_S = 1.0
+_PROMPT = "\nyou> "
 
 
 class Printed:
-    """A Reply that prints as it is written."""
+    """Print an answer while it is written."""
 
-    async def write(self, text: str) -> None:
-        """Print the next piece."""
-        out.print(Text(text), end="")
+    def __init__(self) -> None:
+        self._shown = ""
 
-    async def restart(self) -> None:
-        """Say that what stands there does not count."""
-        out.print(Text("\n(The answer broke off; once more:)", style="dim"))
+    def hear(self, event: Event) -> None:
+        """Print the next piece, or say that what stands there does not count."""
+        if event.kind is EventKind.TEXT:
+            self._shown += event.data["text"]
+            out.print(Text(event.data["text"]), end="")
+        elif event.kind is EventKind.RESTART and self._shown:
+            self._shown = ""
+            out.print(Text(f"\n({wording.BROKE_OFF})", style="dim"))
+
+    def end(self, answer: Answer) -> None:
+        """Print what is missing of the whole answer, and what belongs to it."""
+        if answer.text.startswith(self._shown):
+            out.print(Text(answer.text[len(self._shown) :]))
+        elif answer.text.strip() == self._shown.strip():
+            out.print()
+        else:
+            out.print(Text(f"\n{answer.text}"))
+        for source in outbound.sources(answer.citations):
+            show(source)
+        keep_file(answer)
+        if answer.origin is not Origin.COMMAND:
+            show(outbound.footer(answer))
+
+
+def keep_file(answer: Answer) -> None:
+    """Put the file that comes with an answer into the folder one is in."""
+    if answer.file is not None:
+        show(outbound.words(f"  {outbound.save(answer.file, Path.cwd())}"))
 
 
 def author() -> Author:
@@ -51,79 +69,78 @@ def author() -> Author:
     return Author(name, name)
 
 
-async def choose_session(frontdesk: Frontdesk, asked: str | None) -> Session:
-    """Find the session ASKED for, or begin a new one."""
-    if asked is not None:
-        return await frontdesk.sessions.find(frontdesk.tenant_id, asked)
-    place = Place(Platform.CONSOLE, _CHANNEL, str(uuid.uuid4()))
-    return await frontdesk.sessions.start(frontdesk.tenant_id, place, author().author_id)
-
-
-def message(frontdesk: Frontdesk, session: Session, text: str, knowledge_bases: tuple[str, ...] = ()) -> Message:
-    """Turn a typed line into a message."""
-    return Message(
-        tenant_id=frontdesk.tenant_id,
-        place=Place(Platform.CONSOLE, _CHANNEL, session.place.thread),
-        author=author(),
-        text=text,
-        session_id=session.session_id,
-        knowledge_bases=knowledge_bases,
-    )
+async def check(frontdesk: Frontdesk, knowledge_bases: tuple[str, ...]) -> None:
+    """Raise NotFound for a knowledge base that is not there: an unknown name is an error, not silence."""
+    for name in knowledge_bases:
+        await frontdesk.knowledge.knowledge_base(frontdesk.tenant_id, name)
 
 
 async def ask_once(frontdesk: Frontdesk, text: str, *, session: str | None, knowledge_bases: tuple[str, ...]) -> Answer:
-    """Answer one question."""
-    for name in knowledge_bases:
-        await frontdesk.knowledge.knowledge_base(frontdesk.tenant_id, name)  # an unknown name is an error, not silence
-    if not text.strip():
-        raise UsageError("The question is empty; write what you would like to know.")
-    chosen = await choose_session(frontdesk, session)
-    return await frontdesk.engine.handle(message(frontdesk, chosen, text, knowledge_bases), Silent())
+    """Answer one question; raises Refused where it is refused."""
+    await check(frontdesk, knowledge_bases)
+    chosen = await frontdesk.sessions.find(frontdesk.tenant_id, session) if session is not None else None
+    async with open_console(frontdesk) as console:
+        asked = Conversation(console, author(), session=chosen, knowledge_bases=knowledge_bases, serves=True)
+        answer = await asked.say(text)
+    if answer.origin is Origin.FAILED and answer.ticket_number is None:
+        raise Refused(answer.text)
+    return answer
 
 
 async def talk(frontdesk: Frontdesk, *, session: str | None, knowledge_bases: tuple[str, ...] = ()) -> None:
     """Answer what is typed until the end of the input; an error ends one answer, not the conversation."""
-    for name in knowledge_bases:
-        await frontdesk.knowledge.knowledge_base(frontdesk.tenant_id, name)
-    current = await choose_session(frontdesk, session)
-    err.print(HELP, style="dim")
-    while (line := await _read_line()) is not None:
+    await check(frontdesk, knowledge_bases)
+    chosen = await frontdesk.sessions.find(frontdesk.tenant_id, session) if session is not None else None
+    async with open_console(frontdesk) as console, working(console):
+        conversation = Conversation(console, author(), session=chosen, knowledge_bases=knowledge_bases)
+        await conversation.catch_up()
+        err.print(HELP, style="dim")
+        await _show_said(conversation)
+        quiet = asyncio.Lock()
+        listening = asyncio.create_task(_listen(conversation, quiet))
         try:
-            if not line.strip():
-                continue
-            if line.strip() == "/quit":
-                return
-            current = await _respond(frontdesk, current, line.strip(), knowledge_bases)
-        except StoreUnavailable as error:
-            err.print(f"{error} Your question was not saved; ask it again then.", style="red")
-        except FrontdeskError as error:
-            err.print(str(error), style="red")
+            await _converse(conversation, quiet)
+        finally:
+            listening.cancel()
+            await asyncio.gather(listening, return_exceptions=True)
 
 
-async def _respond(frontdesk: Frontdesk, session: Session, line: str, knowledge_bases: tuple[str, ...]) -> Session:
-    """Do what one line asks; return the session to go on with."""
-    if line == "/new":
-        show("A new conversation.")
-        return await choose_session(frontdesk, None)
-    if line == "/history":
-        turns = await frontdesk.sessions.turns(frontdesk.tenant_id, session.session_id)
-        show(outbound.turns(turns, context=False))
-        return session
-    if line == "/human":
-        line = "I need a person"
-    elif line.startswith("/"):
-        raise UsageError(f"There is no command {line.split()[0]}. {HELP}")
-    answer = await frontdesk.engine.handle(message(frontdesk, session, line, knowledge_bases), Printed())
-    out.print()
-    for source in outbound.sources(answer.citations):
-        show(source)
-    show(outbound.footer(answer))
-    return session
+async def _converse(conversation: Conversation, quiet: asyncio.Lock) -> None:
+    while (line := await _read_line()) is not None:
+        if line.strip() == "/quit":
+            return
+        if not line.strip():
+            continue
+        async with quiet:
+            try:
+                printed = Printed()
+                printed.end(await conversation.say(line.strip(), printed.hear))
+            except FrontdeskError as error:
+                err.print(str(error), style="red")
+
+
+async def _listen(conversation: Conversation, quiet: asyncio.Lock) -> None:
+    """Show what people and jobs say while nothing is answered."""
+    while True:
+        await asyncio.sleep(_LISTEN_S)
+        async with quiet:
+            with suppress(StoreUnavailable):
+                if await _show_said(conversation) and sys.stdin.isatty():
+                    out.print(_PROMPT, end="")
+
+
+async def _show_said(conversation: Conversation) -> bool:
+    said = await conversation.said()
+    for answer in said:
+        out.print()
+        show(outbound.words(answer.text))
+        keep_file(answer)
+    return bool(said)
 
 
 async def _read_line() -> str | None:
     """Read one line from the terminal or a pipe; None at its end."""
-    prompt = "\nyou> " if sys.stdin.isatty() else ""
+    prompt = _PROMPT if sys.stdin.isatty() else ""
     loop = asyncio.get_running_loop()
     line: asyncio.Future[str | None] = loop.create_future()
 

@@ -15,6 +15,7 @@ from bots import (
     cli_bots,
     cli_jobs,
     cli_knowledge,
+    cli_manifest,
     cli_serve,
     cli_sessions,
     cli_stats,
@@ -22,9 +23,10 @@ from bots import (
     logs,
     settings,
 )
-from bots.chat import ask_once, talk
+from bots.chat import ask_once, keep_file, talk
 from bots.demo import demonstrate
 from bots.screen import Json, err, run, show, show_json
+from core.domain import Origin
 from core.errors import FrontdeskError, UsageError
 
 app = typer.Typer(
@@ -41,6 +43,7 @@ app.add_typer(cli_sessions.sessions, name="sessions")
 app.add_typer(cli_tickets.tickets, name="tickets")
 app.add_typer(cli_admin.model, name="model")
 app.add_typer(cli_admins.admin, name="admin")
+app.add_typer(cli_manifest.manifest, name="manifest")
 app.command()(cli_knowledge.ingest)
 app.add_typer(cli_jobs.jobs, name="jobs")
 app.command()(cli_serve.serve)
@@ -84,11 +87,14 @@ def ask(
         show_json(answer)
     else:
         show(answer_text(answer))
+        keep_file(answer)
+    if answer.origin is Origin.STOPPED:
+        raise typer.Exit(130)
 
 
 @app.command()
 def chat(session: Session = None, kb: KnowledgeBases = None) -> None:
-    """Talk in the terminal; follow-up questions are understood."""
+    """Talk in the terminal; follow-up questions are understood, and /help lists the commands."""
     run(lambda frontdesk: talk(frontdesk, session=session, knowledge_bases=tuple(kb or ())))
 
 

@@ -10,11 +10,6 @@ from adapters.slack.manifest import DEFAULT_PREFIX, make_manifest, to_yaml
 manifest = typer.Typer(help="Print what a platform wants to know of the app.", no_args_is_help=True)
 
 
-@manifest.callback()
-def _group() -> None:
-    """Keep `slack` a command of its own also while it is the only one."""
-
-
 @manifest.command("slack")
 def slack(
     url: Annotated[str, typer.Option("--url", metavar="ADDRESS", help="Public address, https://HOST.")] = "",
@@ -24,3 +19,13 @@ def slack(
 ) -> None:
     """Print Slack's app manifest, ready to paste; without --url it is one for Socket Mode."""
     sys.stdout.write(to_yaml(make_manifest(url=url, socket=socket, prefix=prefix, shortcuts=not no_shortcuts)))
+
+
+@manifest.command("telegram")
+def telegram(
+    apply: Annotated[bool, typer.Option("--apply", help="Tell it to Telegram, for each of TELEGRAM_BOTS.")] = False,
+) -> None:
+    """Print what bots say of themselves on Telegram: commands, descriptions, menu; or set it there."""
+    from bots import cli_manifest_telegram  # noqa: PLC0415 - its SDK takes half a second to import
+
+    cli_manifest_telegram.telegram(apply=apply)

@@ -1,6 +1,7 @@
 """`frontdesk serve` and `frontdesk worker`."""
 
 import asyncio
+import os
 from typing import Annotated
 
 import typer
@@ -41,5 +42,10 @@ def _run(host: str, port: int | None, *, events: bool, work: bool, concurrency: 
     from bots import serve as process  # noqa: PLC0415
 
     settings = settings_file.load()
-    plan = process.Plan(host, port, events, work, concurrency or settings.worker_concurrency)
+    plan = process.Plan(host, port, events, work, concurrency or _concurrency(settings))
     asyncio.run(process.serve(settings, plan, show))
+
+
+def _concurrency(settings: settings_file.Settings) -> int:
+    """Choose how many answers are under way at once: quoting keeps a processor busy, a model's answer is waited for."""
+    return settings.worker_concurrency or (8 if settings.models else os.cpu_count() or 2)

@@ -6,12 +6,12 @@ from pathlib import Path
 
 from rich.text import Text
 
-from adapters.console import outbound
-from bots.chat import Printed, choose_session, message, talk
+from bots.chat import Printed, author, talk
 from bots.cli_knowledge import ingest_sources, report
-from bots.screen import out, run, show
+from bots.console import Console, Conversation, open_console
+from bots.screen import run, show
 from bots.wiring import Frontdesk
-from core.domain import Answer, Session
+from core.domain import Answer
 from ingest.sources import sources
 
 KNOWLEDGE_BASE = "sample-handbook"
@@ -33,7 +33,8 @@ def demonstrate() -> None:
 async def _demonstrate(frontdesk: Frontdesk) -> None:
     with resources.as_file(resources.files("bots") / "handbook") as folder:
         await _ingest(frontdesk, folder)
-        await _converse(frontdesk)
+        async with open_console(frontdesk) as console:
+            await _converse(console)
         if sys.stdin.isatty():
             show(Text("\nNow you. The handbook is in the knowledge base sample-handbook.", style="bold"))
             await talk(frontdesk, session=None, knowledge_bases=(KNOWLEDGE_BASE,))
@@ -46,20 +47,22 @@ async def _ingest(frontdesk: Frontdesk, folder: Path) -> None:
     report(await ingest_sources(frontdesk, KNOWLEDGE_BASE, found, (), everything))
 
 
-async def _converse(frontdesk: Frontdesk) -> None:
-    session = await choose_session(frontdesk, None)
-    answers = [await _say(frontdesk, session, line) for line in CONVERSATION]
-    again = await _say(frontdesk, await choose_session(frontdesk, None), CONVERSATION[1].lower())
+async def _converse(console: Console) -> None:
+    conversation = _begin(console)
+    answers = [await _say(conversation, line) for line in CONVERSATION]
+    again = await _say(_begin(console), CONVERSATION[1].lower())
     if again.cached:
         times = answers[1].seconds / again.seconds
         show(Text(f"  asked again, in another conversation: {times:.0f} times as fast", style="dim"))
 
 
-async def _say(frontdesk: Frontdesk, session: Session, line: str) -> Answer:
+def _begin(console: Console) -> Conversation:
+    return Conversation(console, author(), knowledge_bases=(KNOWLEDGE_BASE,), serves=True)
+
+
+async def _say(conversation: Conversation, line: str) -> Answer:
     show(Text.assemble("\n", ("you> ", "bold"), line))
-    answer = await frontdesk.engine.handle(message(frontdesk, session, line, (KNOWLEDGE_BASE,)), Printed())
-    out.print()
-    for source in outbound.sources(answer.citations):
-        show(source)
-    show(outbound.footer(answer))
+    printed = Printed()
+    answer = await conversation.say(line, printed.hear)
+    printed.end(answer)
     return answer

@@ -13,7 +13,9 @@ from dataclasses import dataclass
 from aiohttp import web
 
 from adapters.queue.worker import Worker
+from adapters.telemetry.access import AccessLog
 from adapters.web.server import make_app, run_server
+from bots.platforms import wants_slack, wrong_settings
 from bots.service import Service, callbacks, open_service
 from bots.settings import Settings
 from bots.store import Say, keep_alive, open_store
@@ -59,6 +61,9 @@ async def _run(settings: Settings, plan: Plan, service: Service, say: Say, stopp
         async with asyncio.TaskGroup() as group:
             if worker is not None:
                 group.create_task(_work(worker, settings.drain_s, stopping))
+            if plan.events:
+                for run in service.background:
+                    group.create_task(_beside(run, stopping))
             if plan.port is not None:
                 app = _app(settings, plan, service, worker)
                 group.create_task(_listen(app, plan.host, plan.port, say, stopping))
@@ -85,15 +90,27 @@ def _app(settings: Settings, plan: Plan, service: Service, worker: Worker | None
     return make_app(
         routes=service.routes if plan.events else (),
         health=service.health((lambda: worker.is_working) if worker else None),
-        metrics=service.metrics,
+        metrics=service.meter.expose,
         metrics_token=key.get_secret_value() if key else "",
     )
 
 
 async def _listen(app: web.Application, host: str, port: int, say: Say, stopping: asyncio.Event) -> None:
-    async with run_server(app, host, port) as (_, bound):
+    async with run_server(app, host, port, access_log=AccessLog) as (_, bound):
         say(f"Listening on http://{f'[{host}]' if ':' in host else host}:{bound}")
         await stopping.wait()
+
+
+async def _beside(run: Callable[[], Awaitable[None]], stopping: asyncio.Event) -> None:
+    """Run what a platform needs until the process stops; should it fail, the rest goes on without it."""
+    task = asyncio.ensure_future(run())
+    stop = asyncio.create_task(stopping.wait())
+    await asyncio.wait({task, stop}, return_when=asyncio.FIRST_COMPLETED)
+    if task.done() and not task.cancelled() and (error := task.exception()) is not None:
+        _log.error("a platform's connection has ended: %s", error, exc_info=error)
+    task.cancel()
+    stop.cancel()
+    await asyncio.gather(task, stop, return_exceptions=True)
 
 
 async def _work(worker: Worker, drain_s: float, stopping: asyncio.Event) -> None:
@@ -183,8 +200,9 @@ def _settings(settings: Settings, plan: Plan) -> list[str]:
         callbacks(settings)
     except UsageError as error:
         wrong.append(f"HTTP_CALLBACKS, HTTP_CALLBACK_SECRETS: {error}")
-    if plan.events and not settings.http_keys:
-        _log.warning("HTTP_KEYS is not set: nobody may send messages here")
+    wrong += wrong_settings(settings)
+    if plan.events and not (settings.http_keys or settings.telegram_bots or wants_slack(settings)):
+        _log.warning("neither HTTP_KEYS nor a platform is set: nobody can send messages here")
     return wrong
 
 

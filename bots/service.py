@@ -8,36 +8,54 @@ import aiohttp
 from aiohttp import web
 
 from adapters.postgres.events import PostgresEvents
-from adapters.postgres.given import PostgresGivenAnswers
 from adapters.postgres.inbox import PostgresInbox
 from adapters.postgres.ingestions import PostgresIngestions
 from adapters.postgres.outbox import PostgresOutbox
 from adapters.postgres.pacing import PostgresPacing
 from adapters.postgres.readings import read_queues, read_unsettled
-from adapters.postgres.signals import PostgresInterruptions, Signals, open_signals
-from adapters.postgres.uploads import PostgresUploads
+from adapters.postgres.signals import Signals, open_signals
 from adapters.queue.worker import failures
 from adapters.telemetry.prometheus import PrometheusMeter
 from adapters.web.callback import Callback, CallbackClient
 from adapters.web.http_channel import HttpChannel, Installation
 from adapters.web.outbound import ApiChannel, CallbackChannel
+from bots.housekeeping import Housekeeping
+from bots.platforms import Means, Plugged, open_platforms
 from bots.settings import Settings
 from bots.store import Say
-from bots.wiring import Frontdesk, open_frontdesk
+from bots.wiring import Frontdesk, make_acceptance, make_desk, open_frontdesk
 from core.accepting import Acceptance
 from core.checks import Health, Look, Probe
 from core.desk import Desk
 from core.errors import Unavailable, UsageError
-from core.inbox import Thread
+from core.inbox import Accepted, Incoming, Thread
 from core.outbox import Channel
 from core.pacing import PacingStore, PreferredPacer
 from core.places import Place, Platform
 from core.pulled import PulledChannel
-from core.tracing import Tracer, Untraced
+from core.tracing import Tracer, Untraced, bound
 from ingest.background import DeliveryReporter, Ingestions
 
-ORPHAN_S = 30.0  # how long a row may wait without a job before it is given one
 DELIVERY_TRIES = 200  # some three hours; then a platform that does not answer has refused
+
+
+class TracedAcceptance:
+    """An Acceptance whose part in each request is recorded."""
+
+    def __init__(self, acceptance: Acceptance, tracer: Tracer) -> None:
+        self._acceptance = acceptance
+        self._tracer = tracer
+
+    async def accept(self, incoming: Incoming) -> Accepted:
+        """Store INCOMING, as Acceptance.accept does."""
+        platform, tenant_id = incoming.message.place.platform.value, incoming.message.tenant_id
+        with (
+            bound(incoming.request_id, tenant=tenant_id, platform=platform),
+            self._tracer.begin("accept", tenant=tenant_id, platform=platform, kind=incoming.kind.value) as span,
+        ):
+            accepted = await self._acceptance.accept(incoming)
+            span.note(row=accepted.inbox_id, duplicate=accepted.duplicate)
+            return accepted
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,13 +63,15 @@ class Service:
     """Everything `serve` and `worker` work with."""
 
     frontdesk: Frontdesk
-    acceptance: Acceptance
+    acceptance: TracedAcceptance
     inbox: PostgresInbox
     desk: Desk
+    housekeeping: Housekeeping
     ingestions: Ingestions
     meter: PrometheusMeter
     probes: Mapping[str, Look]  # of what is not the database
     routes: tuple[web.RouteDef, ...]
+    background: tuple[Callable[[], Awaitable[None]], ...]  # run where events are taken
 
     @property
     def tasks(self) -> dict[str, Callable[..., Awaitable[None]]]:
@@ -59,10 +79,8 @@ class Service:
         return {"serve_thread": self._serve_thread, "deliver": self._deliver, "ingest": self._ingest}
 
     async def sweep(self) -> None:
-        """Give a job to every row that has none, whatever became of it."""
-        tenant_id = self.frontdesk.tenant_id
-        for thread in await self.inbox.orphans(tenant_id, ORPHAN_S):
-            await self.inbox.wake(thread)
+        """Keep house; raises StoreUnavailable."""
+        await self.housekeeping.sweep()
 
     def health(self, is_working: Callable[[], bool] | None = None) -> Health:
         """Look at the database, at what else is there, and at the worker where there is one."""
@@ -79,11 +97,6 @@ class Service:
         others = {**self.probes, **({"worker": worker} if is_working else {})}
         return Health({"database": Probe(database), **{name: Probe(look, False) for name, look in others.items()}})
 
-    async def metrics(self) -> str:
-        """Write the figures."""
-        text, _ = await self.meter.expose()
-        return text.decode()
-
     async def _serve_thread(self, tenant_id: int, platform: str, installation: str, channel: str, thread: str) -> None:
         await self.desk.serve(Thread(tenant_id, installation, Place(Platform(platform), channel, thread)))
 
@@ -99,53 +112,54 @@ async def open_service(
     settings: Settings, say: Say, *, at: Callable[[str], None] = lambda _: None
 ) -> AsyncIterator[Service]:
     """Open Frontdesk with all that listens and works; AT hears of each boundary between two steps of an answer."""
+    async with open_frontdesk(settings, say) as frontdesk, extend(frontdesk, at=at) as service:
+        yield service
+
+
+@asynccontextmanager
+async def extend(frontdesk: Frontdesk, *, at: Callable[[str], None] = lambda _: None) -> AsyncIterator[Service]:
+    """Open what listens and works around FRONTDESK; raises UsageError for settings that cannot be."""
+    settings = frontdesk.settings
     async with AsyncExitStack() as stack:
-        frontdesk = await stack.enter_async_context(open_frontdesk(settings, say))
         signals = await stack.enter_async_context(open_signals(frontdesk.store.url))
         session = await stack.enter_async_context(aiohttp.ClientSession())
         stores, probes = await _shared(settings, stack)
         pacer = PreferredPacer(*stores, PostgresPacing(frontdesk.database))
-        meter = _meter(frontdesk)
-        pulled = PulledChannel(Platform.API, PostgresEvents(frontdesk.database, signals))
+        meter, events = _meter(frontdesk), PostgresEvents(frontdesk.database, signals)
         hooks = callbacks(settings)
-        api = ApiChannel(pulled, CallbackChannel(CallbackClient(session, meter=meter), hooks, pacer), hooks)
+        callback = CallbackChannel(CallbackClient(session, meter=meter), hooks, pacer)
+        channels: dict[Platform, Channel] = {
+            Platform.API: ApiChannel(PulledChannel(Platform.API, events), callback, hooks),
+            Platform.CONSOLE: PulledChannel(Platform.CONSOLE, events),
+        }
         tracer = await stack.enter_async_context(_tracer(settings))
-        yield _put_together(settings, frontdesk, signals, {Platform.API: api}, meter, tracer, probes, at)
+        inbox = PostgresInbox(
+            frontdesk.database, waiting_limit=settings.waiting_limit, author_limit=settings.author_per_minute
+        )
+        acceptance = TracedAcceptance(make_acceptance(settings, inbox, meter), tracer)
+        means = Means(frontdesk, session, pacer, inbox, acceptance, meter)
+        plugged = await stack.enter_async_context(open_platforms(means))
+        plugged.channels.update(channels)
+        plugged.probes.update(probes)
+        yield _put_together(means, acceptance, signals, events, plugged, meter, tracer, at)
 
 
 def _put_together(
-    settings: Settings,
-    frontdesk: Frontdesk,
+    means: Means,
+    acceptance: TracedAcceptance,
     signals: Signals,
-    channels: Mapping[Platform, Channel],
+    events: PostgresEvents,
+    plugged: Plugged,
     meter: PrometheusMeter,
     tracer: Tracer,
-    probes: Mapping[str, Look],
     at: Callable[[str], None],
 ) -> Service:
-    database = frontdesk.database
-    outbox, uploads = PostgresOutbox(database), PostgresUploads(database)
-    inbox = PostgresInbox(database, waiting_limit=settings.waiting_limit, author_limit=settings.author_per_minute)
-    acceptance, events = Acceptance(inbox, meter), PostgresEvents(database, signals)
-    desk = Desk(
-        inbox=inbox,
-        outbox=outbox,
-        interruptions=PostgresInterruptions(signals, database),
-        engine=frontdesk.engine,
-        channels=channels,
-        sessions=frontdesk.sessions,
-        tickets=frontdesk.tickets,
-        given=PostgresGivenAnswers(database),
-        meter=meter,
-        tracer=tracer,
-        at=at,
-    )
+    frontdesk, inbox = means.frontdesk, means.inbox
+    settings, database = frontdesk.settings, frontdesk.database
+    outbox, channels = PostgresOutbox(database), plugged.channels
+    reporter = DeliveryReporter(outbox, channels.get)
     ingestions = Ingestions(
-        PostgresIngestions(database),
-        frontdesk.knowledge,
-        frontdesk.ingestion,
-        uploads,
-        DeliveryReporter(outbox, channels.get),
+        PostgresIngestions(database), frontdesk.knowledge, frontdesk.ingestion, frontdesk.uploads, reporter
     )
     http = HttpChannel(
         installations=installations(settings),
@@ -154,11 +168,22 @@ def _put_together(
         outbox=outbox,
         events=events,
         notices=events,
-        uploads=uploads,
+        uploads=frontdesk.uploads,
         commands=frontdesk.actions,
         meter=meter,
     )
-    return Service(frontdesk, acceptance, inbox, desk, ingestions, meter, probes, tuple(http.routes()))
+    return Service(
+        frontdesk=frontdesk,
+        acceptance=acceptance,
+        inbox=inbox,
+        desk=make_desk(frontdesk, inbox, signals, channels, meter, tracer, at),
+        housekeeping=Housekeeping(frontdesk, inbox),
+        ingestions=ingestions,
+        meter=meter,
+        probes=plugged.probes,
+        routes=(*http.routes(), *plugged.routes),
+        background=tuple(plugged.background),
+    )
 
 
 def _meter(frontdesk: Frontdesk) -> PrometheusMeter:

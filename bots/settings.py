@@ -1,6 +1,7 @@
 """The only reader of the environment: variables and a `.env` file become one checked object."""
 
 import os
+import re
 import sys
 from ipaddress import IPv4Network, IPv6Network
 from pathlib import Path
@@ -13,6 +14,7 @@ from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 from core.domain import Mode
 from core.errors import UsageError
 from core.escalation import TicketPolicy
+from core.places import Platform
 
 
 def _default_home() -> Path:
@@ -104,15 +106,84 @@ class Settings(BaseSettings):
         description="What those calls are signed with: NAME=whsec_BASE64 of 24 bytes or more, separated by commas.",
         repr=False,
     )
-    worker_concurrency: int = Field(8, ge=1, le=200, description="Answers under way at once in one process.")
+    slack_bot_token: SecretStr | None = Field(
+        None, description="Slack, in one workspace: the bot token, xoxb-... Unset: no Slack, or SLACK_CLIENT_ID."
+    )
+    slack_signing_secret: SecretStr | None = Field(
+        None, description="What Slack signs its requests with; needed where Slack calls this server."
+    )
+    slack_app_token: SecretStr | None = Field(
+        None, description="Socket Mode, where Slack cannot call this server: the app token, xapp-..."
+    )
+    slack_connections: int = Field(2, ge=2, le=10, description="Connections of Socket Mode in each process.")
+    slack_client_id: str | None = Field(
+        None, description="Slack, in many workspaces: the client id of the app, which is then installed with OAuth."
+    )
+    slack_client_secret: SecretStr | None = Field(None, description="Its client secret.")
+    slack_encryption_keys: SecretStr | None = Field(
+        None,
+        description="What tokens are encrypted with in the database: keys separated by commas, the newest first.",
+    )
+    slack_workspaces: Annotated[frozenset[str], NoDecode] = Field(
+        frozenset(),
+        description="Workspaces (T...) that may install it, separated by commas; * for every one. Unset: none.",
+    )
+    slack_prefix: str = Field("/frontdesk", description="The slash command of the app in Slack.")
+    slack_ticket_channel: str | None = Field(
+        None,
+        description="Channel in which new tickets are announced and answered: C..., or T.../C... where there are "
+        "several workspaces. Unset: none.",
+    )
+    slack_administrators: str = Field(
+        "admins",
+        description="Whom a workspace makes administrators: admins, owners, ids of people (U...) and of user groups "
+        "(S...), separated by commas, or none.",
+    )
+    slack_api_url: str = Field(
+        "https://slack.com/api/", description="Address of Slack's Web API; another one for an emulator."
+    )
+    telegram_bots: Annotated[dict[str, str], NoDecode] = Field(
+        {},
+        description="Bots of Telegram and their tokens from @BotFather: NAME=TOKEN, separated by commas. Unset: none.",
+        repr=False,
+    )
+    telegram_mode: Literal["auto", "webhook", "polling"] = Field(
+        "auto", description="How updates arrive: webhook, polling, or auto for a webhook where PUBLIC_URL is https."
+    )
+    telegram_secret: SecretStr | None = Field(
+        None, description="What Telegram sends with each update of a webhook. Unset: one made from each bot's token."
+    )
+    telegram_administrators: Annotated[frozenset[str], NoDecode] = Field(
+        frozenset(), description="Ids of people who administer through Telegram, separated by commas."
+    )
+    telegram_api_url: str = Field(
+        "https://api.telegram.org", description="Address of the Bot API; another one for a server of your own."
+    )
+    worker_concurrency: int | None = Field(
+        None,
+        ge=1,
+        le=200,
+        description="Answers under way at once in one process. Unset: 8 where a language model is waited for, else one "
+        "for each processor.",
+    )
     waiting_limit: int = Field(
         10_000, ge=1, le=10_000_000, description="Messages of one tenant that may wait; more are refused until later."
     )
     author_per_minute: int = Field(
         30, ge=1, le=10_000_000, description="Messages that one author may send in a minute; more are refused."
     )
+    inbox_days: int = Field(
+        30, ge=1, le=3_650, description="Days after which the inbox forgets what was answered; conversations stay."
+    )
     drain_s: float = Field(
-        8.0, ge=0, le=600, description="Seconds that answers under way have to end when a process is told to stop."
+        8.0,
+        ge=0,
+        le=8,
+        description="Seconds, at most 8, that answers under way have to end when a process is told to stop.",
+    )
+    admins_from: Annotated[tuple[Platform, ...], NoDecode] = Field(
+        (Platform.CONSOLE,),
+        description="Platforms whose own administrators administer Frontdesk too, separated by commas.",
     )
     public_url: str | None = Field(
         None,
@@ -126,15 +197,61 @@ class Settings(BaseSettings):
     )
     log_level: Literal["debug", "info", "warning", "error"] = Field("warning", description="What is logged to stderr.")
 
-    @field_validator("model_keys", "http_keys", "http_callbacks", "http_callback_secrets", mode="before")
+    @field_validator(
+        "model_keys", "http_keys", "http_callbacks", "http_callback_secrets", "telegram_bots", mode="before"
+    )
     @classmethod
     def _pairs(cls, value: Any) -> Any:
         return dict(part.strip().partition("=")[::2] for part in value.split(",")) if isinstance(value, str) else value
 
-    @field_validator("fetch_allow_hosts", "fetch_allow_networks", "models", mode="before")
+    @field_validator(
+        "fetch_allow_hosts", "fetch_allow_networks", "models", "admins_from", "telegram_administrators", mode="before"
+    )
     @classmethod
     def _split(cls, value: Any) -> Any:
         return [part.strip() for part in value.split(",") if part.strip()] if isinstance(value, str) else value
+
+    @field_validator("slack_api_url", mode="after")
+    @classmethod
+    def _api_url(cls, value: str) -> str:
+        if not value.startswith(("https://", "http://")):
+            raise ValueError("write it as https://slack.com/api/")
+        return value.rstrip("/") + "/"
+
+    @field_validator("slack_prefix", mode="after")
+    @classmethod
+    def _prefix(cls, value: str) -> str:
+        return value if value.startswith("/") else f"/{value}"
+
+    @field_validator("telegram_bots", mode="after")
+    @classmethod
+    def _bots(cls, value: dict[str, str]) -> dict[str, str]:
+        if any(not re.fullmatch(r"[A-Za-z0-9_-]{1,64}", name) for name in value):
+            raise ValueError("write it as NAME=TOKEN; a name has letters, digits, _ and -")
+        if any(not re.fullmatch(r"\d{1,20}:[A-Za-z0-9_-]{10,}", token) for token in value.values()):
+            raise ValueError("a token looks like 123456:ABC...; copy it from @BotFather again")
+        return value
+
+    @field_validator("telegram_secret", mode="after")
+    @classmethod
+    def _secret(cls, value: SecretStr | None) -> SecretStr | None:
+        if value is not None and not re.fullmatch(r"[A-Za-z0-9_-]{16,256}", value.get_secret_value()):
+            raise ValueError("16 to 256 letters, digits, _ and -")
+        return value
+
+    @field_validator("telegram_api_url", mode="after")
+    @classmethod
+    def _bot_api_url(cls, value: str) -> str:
+        if not value.startswith(("https://", "http://")):
+            raise ValueError("write it as https://HOST")
+        return value.rstrip("/")
+
+    @field_validator("telegram_administrators", mode="after")
+    @classmethod
+    def _ids(cls, value: frozenset[str]) -> frozenset[str]:
+        if not all(part.isascii() and part.isdigit() for part in value):
+            raise ValueError("ids are numbers, such as 123456789")
+        return value
 
     @field_validator("public_url", mode="after")
     @classmethod
@@ -154,7 +271,12 @@ class Settings(BaseSettings):
 def secrets(settings: Settings) -> list[str]:
     """List the values that must appear in no log."""
     values = [getattr(settings, name) for name in type(settings).model_fields]
-    keys = [*settings.model_keys.values(), *settings.http_keys.values(), *settings.http_callback_secrets.values()]
+    keys = [
+        *settings.model_keys.values(),
+        *settings.http_keys.values(),
+        *settings.http_callback_secrets.values(),
+        *settings.telegram_bots.values(),
+    ]
     return [*keys, *(value.get_secret_value() for value in values if isinstance(value, SecretStr))]
 
 

@@ -1,41 +1,54 @@
 """Settings become adapters, adapters become the engine."""
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from adapters.embedded.cache import InProcessCache
 from adapters.embedded.extractive import ExtractiveAnswerer
 from adapters.embedded.minilm import MiniLM
 from adapters.embedded.weights import find
 from adapters.postgres.administrators import PostgresAdministrators
+from adapters.postgres.announcements import PostgresAnnouncements
 from adapters.postgres.authors import PostgresAuthors
 from adapters.postgres.bots import PostgresBots
 from adapters.postgres.channels import PostgresChannels
 from adapters.postgres.database import Database
+from adapters.postgres.given import PostgresGivenAnswers
+from adapters.postgres.inbox import PostgresInbox
 from adapters.postgres.ingestions import PostgresIngestions
 from adapters.postgres.knowledge import PostgresKnowledge
 from adapters.postgres.outbox import PostgresOutbox
 from adapters.postgres.search import PostgresSearch
 from adapters.postgres.session_files import PostgresSessionFiles
 from adapters.postgres.sessions import PostgresSessions
+from adapters.postgres.signals import PostgresInterruptions, Signals
 from adapters.postgres.stats import PostgresStats
 from adapters.postgres.tickets import PostgresTickets
 from adapters.postgres.uploads import PostgresUploads
 from bots.models import Answerers, Models, open_models
 from bots.settings import Settings
 from bots.store import Say, Store, open_store
+from core.accepting import Acceptance
+from core.accepting import Limits as InputLimits
 from core.access import Access
 from core.actions import Actions
 from core.actions_call import Tools
+from core.announcements import AnnouncedTickets, Announcer
+from core.attached import PluggedUploads
 from core.cache import Cache
 from core.cost import parse_prices
+from core.desk import Desk
 from core.domain import BotConfiguration
 from core.engine import Engine, Policy
 from core.escalation import Tickets
 from core.found_again import RememberedSearch
+from core.meter import Meter
 from core.models import LanguageModel
+from core.outbox import Channel
+from core.places import Platform
 from core.ports import BotStore, Embedder, KnowledgeStore, SessionStore
+from core.tracing import Tracer
 from core.verify import ModelVerifier
 from ingest.attachments import SessionAttachments
 from ingest.fetch import AllowedTargets, FetchLimits
@@ -46,11 +59,15 @@ from ingest.pipeline import Ingestion, Limits
 class Frontdesk:
     """Everything a command works with."""
 
+    settings: Settings
     tenant_id: int
     engine: Engine
     sessions: SessionStore
     tickets: Tickets
     actions: Actions  # the commands of chats
+    tools: Tools  # what they work with
+    uploads: PluggedUploads
+    announcer: Announcer  # of new tickets
     bots: BotStore
     knowledge: KnowledgeStore
     ingestion: Ingestion
@@ -85,7 +102,9 @@ def _connect(
 ) -> Frontdesk:
     """Put the parts together."""
     database = store.database
-    sessions, tickets = PostgresSessions(database), PostgresTickets(database)
+    announcer = Announcer(PostgresAnnouncements(database))
+    sessions, tickets = PostgresSessions(database), AnnouncedTickets(PostgresTickets(database), announcer)
+    uploads = PluggedUploads(PostgresUploads(database))
     knowledge, bots = PostgresKnowledge(database), PostgresBots(database, default_bot(settings))
     channels, limits = PostgresChannels(database), document_limits(settings)
     retriever = RememberedSearch(
@@ -96,7 +115,7 @@ def _connect(
         tickets=tickets,
         knowledge=knowledge,
         channels=channels,
-        access=Access(PostgresAdministrators(database)),
+        access=Access(PostgresAdministrators(database), settings.admins_from),
         authors=PostgresAuthors(database),
         outbox=PostgresOutbox(database),
         stats=PostgresStats(database),
@@ -105,9 +124,7 @@ def _connect(
         jobs=PostgresIngestions(database),
     )
     actions = Actions(tools)
-    files = SessionAttachments(
-        PostgresUploads(database), PostgresSessionFiles(database), embedder, limit_bytes=limits.size_bytes
-    )
+    files = SessionAttachments(uploads, PostgresSessionFiles(database), embedder, limit_bytes=limits.size_bytes)
     engine = Engine(
         sessions=sessions,
         tickets=tickets,
@@ -125,17 +142,54 @@ def _connect(
         channels=channels,
     )
     return Frontdesk(
+        settings=settings,
         tenant_id=settings.tenant_id,
         engine=engine,
         sessions=sessions,
         tickets=tickets,
         actions=actions,
+        tools=tools,
+        uploads=uploads,
+        announcer=announcer,
         bots=bots,
         knowledge=knowledge,
         ingestion=Ingestion(knowledge, embedder, limits),
         embedder=embedder,
         database=database,
         store=store,
+    )
+
+
+def make_acceptance(settings: Settings, inbox: PostgresInbox, meter: Meter) -> Acceptance:
+    """Make the way in."""
+    limits = InputLimits()
+    longest = max(limits.longest_text, settings.max_question_characters)
+    return Acceptance(inbox, meter, replace(limits, longest_text=longest))
+
+
+def make_desk(
+    frontdesk: Frontdesk,
+    inbox: PostgresInbox,
+    signals: Signals,
+    channels: Mapping[Platform, Channel],
+    meter: Meter,
+    tracer: Tracer,
+    at: Callable[[str], None] = lambda _: None,
+) -> Desk:
+    """Make what answers and sends through CHANNELS."""
+    database = frontdesk.database
+    return Desk(
+        inbox=inbox,
+        outbox=PostgresOutbox(database),
+        interruptions=PostgresInterruptions(signals, database),
+        engine=frontdesk.engine,
+        channels=channels,
+        sessions=frontdesk.sessions,
+        tickets=frontdesk.tickets,
+        given=PostgresGivenAnswers(database),
+        meter=meter,
+        tracer=tracer,
+        at=at,
     )
 
 

@@ -5,7 +5,7 @@ import math
 import struct
 from array import array
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from operator import mul
 from typing import Protocol
@@ -60,6 +60,33 @@ class Uploads(Protocol):
 
     async def purge(self, tenant_id: int, older_than_s: float) -> int:
         """Drop files older than OLDER_THAN_S that no unfinished job waits for; count them."""
+
+
+class PluggedUploads:
+    """Uploads into which platforms plug how their own files are fetched."""
+
+    def __init__(self, uploads: Uploads) -> None:
+        self._uploads = uploads
+
+    def plug(self, wrap: Callable[[Uploads], Uploads]) -> None:
+        """Let WRAP stand before what is there."""
+        self._uploads = wrap(self._uploads)
+
+    async def put(self, tenant_id: int, name: str, media_type: str, data: bytes, *, limit_bytes: int) -> int:
+        """Keep a file and return its upload id; raises TooLarge over LIMIT_BYTES."""
+        return await self._uploads.put(tenant_id, name, media_type, data, limit_bytes=limit_bytes)
+
+    async def get(self, tenant_id: int, upload_id: int) -> Upload:
+        """Return a file; raises NotFound."""
+        return await self._uploads.get(tenant_id, upload_id)
+
+    async def delete(self, tenant_id: int, upload_id: int) -> None:
+        """Drop a file; nothing where there is none."""
+        await self._uploads.delete(tenant_id, upload_id)
+
+    async def purge(self, tenant_id: int, older_than_s: float) -> int:
+        """Drop files older than OLDER_THAN_S that no unfinished job waits for; count them."""
+        return await self._uploads.purge(tenant_id, older_than_s)
 
 
 @dataclass(frozen=True, slots=True)

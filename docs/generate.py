@@ -21,7 +21,13 @@ def settings() -> Iterator[tuple[str, str, str]]:
     for name, field in Settings.model_fields.items():
         default = field.default
         empty = default is None or default is PydanticUndefined or default in (frozenset(), (), {})
-        yield name.upper(), "" if empty else str(getattr(default, "value", default)), field.description or ""
+        yield name.upper(), "" if empty else _written(default), field.description or ""
+
+
+def _written(default: Any) -> str:
+    """Write a default as in a .env file."""
+    values = default if isinstance(default, tuple) else (default,)
+    return ",".join(str(getattr(value, "value", value)) for value in values)
 
 
 def settings_page() -> str:

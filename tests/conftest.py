@@ -45,6 +45,19 @@ def plain_environment() -> Iterator[None]:
         "CURRENCY",
         "HISTORY_",
         "CACHE_",
+        "HTTP_",
+        "WORKER_",
+        "WAITING_",
+        "AUTHOR_",
+        "INBOX_",
+        "ADMINS_",
+        "DRAIN_",
+        "PUBLIC_",
+        "METRICS_",
+        "OTEL_",
+        "SLACK_",
+        "TEAMS_",
+        "TELEGRAM_",
     )
     kept = {name: os.environ.pop(name) for name in list(os.environ) if name.startswith(names)}
     yield

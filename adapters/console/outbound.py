@@ -15,10 +15,12 @@ from rich.table import Table
 from rich.text import Text
 
 from core.documents import Citation, DocumentRecord, EmbedderIdentity, KnowledgeBase, Outcome
-from core.domain import Answer, Assignment, BotConfiguration, Role, Session, Ticket, TicketState, Turn
+from core.domain import Answer, Assignment, BotConfiguration, File, Role, Session, Ticket, TicketState, Turn
+from core.errors import Refused
 from core.places import Platform
 
 _CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f]")
+_MOST_COPIES = 1_000
 
 _OUTCOME_STYLE = {
     Outcome.INDEXED: "green",
@@ -64,11 +66,34 @@ def footer(answer: Answer) -> Text:
         parts.append(f"{answer.model}, {answer.usage.input_tokens} + {answer.usage.output_tokens} tokens")
     if answer.ticket_number is not None:
         parts.append(f"ticket {answer.ticket_number}")
-    parts.append(f"session {str(answer.session_id)[:8]}")
+    if answer.session_id is not None:
+        parts.append(f"session {str(answer.session_id)[:8]}")
     line = Text("  " + " · ".join(parts), style="dim")
     if answer.notice:
         line.append(f"\n  {answer.notice}", style="dim italic")
     return line
+
+
+def save(file: File, folder: Path) -> Path:
+    """Write FILE into FOLDER beside whatever has its name there; return where it is. Raises Refused."""
+    name = plain(file.name).replace("/", "_").replace("\\", "_").lstrip(".") or "file"
+    stem, suffix = Path(name).stem, Path(name).suffix
+    for number in range(1, _MOST_COPIES):
+        path = folder / (name if number == 1 else f"{stem}-{number}{suffix}")
+        try:
+            with path.open("x", encoding="utf-8") as written:
+                written.write(file.text)
+        except FileExistsError:
+            continue
+        except OSError as error:
+            raise Refused(f"{path} cannot be written ({error.strerror}); go to another folder.") from error
+        return path
+    raise Refused(f"{folder} holds {_MOST_COPIES} files of this name; remove some.")
+
+
+def words(text: str) -> Text:
+    """Show what somebody wrote, without what would move the cursor."""
+    return Text("\n".join(map(plain, text.split("\n"))))
 
 
 def _duration(seconds: float) -> str:

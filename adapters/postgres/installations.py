@@ -18,6 +18,8 @@ from core.places import Platform
 
 _NOBODY = 0  # no tenant has this id: what is seen under it is what everybody may see
 
+_MAKE_A_KEY = "openssl rand -base64 32 | tr '+/' '-_'"
+
 _BIND = """
 insert into installation_tenants (tenant_id, platform, installation) values ($1, $2, $3)
 on conflict (platform, installation) do nothing
@@ -48,13 +50,12 @@ class Vault:
     def __init__(self, keys: Sequence[str]) -> None:
         """Take KEYS, the newest first, each 32 bytes in base64; raises UsageError."""
         if not keys:
-            raise UsageError("SLACK_ENCRYPTION_KEYS is not set; `frontdesk check` prints how to make one.")
+            raise UsageError(f"SLACK_ENCRYPTION_KEYS is not set; make a key with: {_MAKE_A_KEY}")
         try:
             self._fernets = [Fernet(key) for key in keys]
         except ValueError as error:
             raise UsageError(
-                "A key of SLACK_ENCRYPTION_KEYS is not 32 bytes in URL-safe base64; make one with: "
-                "openssl rand -base64 32 | tr '+/' '-_'"
+                f"A key of SLACK_ENCRYPTION_KEYS is not 32 bytes in URL-safe base64; make one with: {_MAKE_A_KEY}"
             ) from error
         self._all = MultiFernet(self._fernets)
 

@@ -119,6 +119,12 @@ class PostgresOutbox:
             record = await connection.fetchrow(_OF_ENTRY, inbox_id)
         return _delivery(record) if record else None
 
+    async def of_id(self, tenant_id: int, outbox_id: int) -> Delivery | None:
+        """Look a delivery up by its id, without opening it."""
+        async with self._database.tenant(tenant_id) as connection:
+            record = await connection.fetchrow("select * from outbox where outbox_id = $1", outbox_id)
+        return _delivery(record) if record else None
+
     async def of_message(self, tenant_id: int, installation: str, place: Place, message_id: str) -> Delivery | None:
         """Look up the delivery that the platform's message MESSAGE_ID is a part of."""
         arguments = (tenant_id, place.platform.value, installation, place.channel, message_id)

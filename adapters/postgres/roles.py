@@ -14,6 +14,9 @@ _GRANTS = (
     "revoke insert, update, delete on alembic_version from {role}",
     "revoke insert, delete on tenants from {role}",
 )
+# The workers refresh the statistics of their jobs themselves; before PostgreSQL 17 only an owner could.
+_MAINTAIN = "grant maintain on procrastinate_jobs to {role}"
+_MAINTAIN_SINCE = 170_000
 
 
 def quoted(name: str) -> str:
@@ -21,9 +24,10 @@ def quoted(name: str) -> str:
     return '"' + name.replace('"', '""') + '"'
 
 
-def grants(role: str) -> list[str]:
-    """List the statements that let ROLE work."""
-    return [statement.format(role=quoted(role)) for statement in _GRANTS]
+def grants(role: str, version: int = 0) -> list[str]:
+    """List the statements that let ROLE work on a server of VERSION, such as 170004."""
+    statements = (*_GRANTS, _MAINTAIN) if version >= _MAINTAIN_SINCE else _GRANTS
+    return [statement.format(role=quoted(role)) for statement in statements]
 
 
 async def ensure_database(owner_url: str, name: str) -> None:
@@ -51,16 +55,17 @@ async def ensure_role(owner_url: str, application_url: str) -> str:
     async with mapped_errors(place_of(owner_url)):
         connection = await asyncpg.connect(owner_url, timeout=10)
         try:
-            await _create(connection, role, password)
+            version = int(await connection.fetchval("show server_version_num"))
+            await _create(connection, role, password, version)
             async with connection.transaction():
-                for statement in grants(role):
+                for statement in grants(role, version):
                     await connection.execute(statement)
         finally:
             await connection.close()
     return role
 
 
-async def _create(connection: asyncpg.Connection, role: str, password: str) -> None:
+async def _create(connection: asyncpg.Connection, role: str, password: str, version: int) -> None:
     known = await connection.fetchrow("select rolsuper, rolbypassrls from pg_roles where rolname = $1", role)
     if known is not None:
         if known["rolsuper"] or known["rolbypassrls"]:
@@ -74,7 +79,7 @@ async def _create(connection: asyncpg.Connection, role: str, password: str) -> N
     except (asyncpg.DuplicateObjectError, asyncpg.UniqueViolationError):
         return  # another process was faster
     except asyncpg.InsufficientPrivilegeError as error:
-        statements = ";\n  ".join([f"create role {quoted(role)} login password '...'", *grants(role)])
+        statements = ";\n  ".join([f"create role {quoted(role)} login password '...'", *grants(role, version)])
         raise Refused(
             "The tables are up to date, but this owner may not create roles; "
             f"let an administrator run:\n  {statements};"

@@ -274,6 +274,55 @@ class IngestionRow(SQLModel, table=True):
     ended_at: datetime | None = Field(sa_column=_when(set_by_us=True))
 
 
+class InstallationRow(SQLModel, table=True):
+    """Frontdesk in one workspace, with its token encrypted; without one where it was revoked."""
+
+    __tablename__ = "installations"
+    tenant_id: int = Field(sa_column=_tenant_key())
+    platform: str = Field(sa_column=_key())
+    installation: str = Field(sa_column=_key())
+    name: str = Field(sa_column=_text(default=True))
+    app_id: str = Field(sa_column=_text(default=True))
+    bot_user_id: str = Field(sa_column=_text(default=True))
+    bot_id: str = Field(sa_column=_text(default=True))
+    secret: bytes | None = Field(sa_column=Column(LargeBinary))
+    scopes: list[str] = Field(sa_column=Column(ARRAY(Text), nullable=False, server_default=sql("'{}'")))
+    installed_by: str = Field(sa_column=_text(default=True))
+    installed_at: datetime = Field(sa_column=_when())
+    revoked_at: datetime | None = Field(sa_column=_when(set_by_us=True))
+    reason: str = Field(sa_column=_text(default=True))
+
+
+class InstallationTenantRow(SQLModel, table=True):
+    """Whose a workspace is: every tenant may read it, because who brings an event names only the workspace."""
+
+    __tablename__ = "installation_tenants"
+    platform: str = Field(sa_column=_key())
+    installation: str = Field(sa_column=_key())
+    tenant_id: int = Field(sa_column=_tenant())
+    created_at: datetime = Field(sa_column=_when())
+
+
+class InstallationStateRow(SQLModel, table=True):
+    """The state of an installation under way, used once; only its hash is kept."""
+
+    __tablename__ = "installation_states"
+    tenant_id: int = Field(sa_column=_tenant())
+    state_sha256: bytes = Field(sa_column=_key(LargeBinary))
+    expires_at: datetime = Field(sa_column=Column(_when().type, nullable=False))
+    created_at: datetime = Field(sa_column=_when())
+
+
+class TicketAnnouncementRow(SQLModel, table=True):
+    """A ticket that was told to those who answer tickets, by the delivery that tells it."""
+
+    __tablename__ = "ticket_announcements"
+    tenant_id: int = Field(sa_column=_tenant_key())
+    number: int = Field(sa_column=_key(Integer))
+    outbox_id: int | None = Field(sa_column=Column(BigInteger))
+    created_at: datetime = Field(sa_column=_when())
+
+
 class PacingRow(SQLModel, table=True):
     """When the calls of a platform's API under one key went out; it belongs to no tenant and may be lost.
 

@@ -6,7 +6,8 @@ Every worker process watches; each statement here may run in several at once and
 import asyncio
 import logging
 import time
-from collections.abc import Awaitable, Callable, Iterable
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable
+from contextlib import asynccontextmanager
 
 import asyncpg
 
@@ -15,10 +16,12 @@ from core.meter import Counted, Meter
 logger = logging.getLogger(__name__)
 
 BEAT_S = 2.0
+LISTENS_S = 0.25  # from a worker's beginning to its LISTEN
 DEAD_AFTER_S = 6.0
 SWEEP_S = 30.0
 HOUSEKEEPING_S = 600.0
 _TIMEOUT_S = 5.0  # of one statement
+_CLEANING_S = 60.0  # of one that may have much to delete
 
 _BEAT = "update procrastinate_workers set last_heartbeat = now() where id = any($1)"
 _RETIRE = "delete from procrastinate_workers where id = any($1)"
@@ -45,6 +48,12 @@ select pg_notify('procrastinate_queue_v1#' || queue_name, '{"type": "job_inserte
     where status = 'todo' and scheduled_at <= now() and scheduled_at > now() - make_interval(secs => $1)
 ) due
 """
+# For those who have just begun: of a job that came between their first look and their first LISTEN nobody told them.
+_WAITING = """
+select pg_notify('procrastinate_queue_v1#' || queue_name, '{"type": "job_inserted", "job_id": 0}') from (
+    select distinct queue_name from procrastinate_jobs where status = 'todo'
+) waiting
+"""
 _OLD_JOBS = """
 delete from procrastinate_jobs job
 where status in ('succeeded', 'failed', 'cancelled', 'aborted') and not exists (
@@ -62,31 +71,38 @@ class Watch:
         self._meter = meter
         self._sweep = sweep
         self._suspects: set[tuple[int, int]] = set()
-        self._due: dict[str, float] = {}
+        self._begun: set[int] = set()  # workers at the last look
+        self._told: set[int] = set()
+        self._cleaned_at = float("-inf")
         self.workers: Callable[[], Iterable[int]] = tuple  # whose hearts beat here
         self.retired: set[int] = set()  # who is gone without having said so
 
     async def run(self) -> None:
         """Watch until cancelled, over any failure of the database."""
-        while True:
-            try:
-                await self._watch()
-            except (asyncpg.PostgresError, asyncpg.InterfaceError, OSError, TimeoutError) as error:
-                self._suspects.clear()  # who could not beat because the database was away is not dead
-                logger.warning("the database does not answer the watch: %s", str(error) or type(error).__name__)
-            await asyncio.sleep(0.5)
+        async with asyncio.TaskGroup() as group:
+            group.create_task(_repeat("the heartbeat", self._watch, 0.5))
+            group.create_task(_repeat("the first call", self._tell_beginners, LISTENS_S))
+            # Beside the beats, not between them: whoever tidies up for a while must not look like a dead worker.
+            group.create_task(_repeat("the housekeeping", self._keep_house, SWEEP_S))
 
     async def _watch(self) -> None:
+        try:
+            async with self._connected(_TIMEOUT_S) as connection:
+                while True:
+                    await self._beat(connection)
+                    await self._rescue(connection)
+                    await connection.execute(_DUE, 2 * BEAT_S)
+                    await asyncio.sleep(BEAT_S)
+        finally:
+            self._suspects.clear()  # who could not beat because the database was away is not dead
+
+    @asynccontextmanager
+    async def _connected(self, timeout_s: float) -> AsyncIterator[asyncpg.Connection]:
         connection = await asyncpg.connect(
-            self._url, timeout=_TIMEOUT_S, command_timeout=_TIMEOUT_S, server_settings={"application_name": "watch"}
+            self._url, timeout=_TIMEOUT_S, command_timeout=timeout_s, server_settings={"application_name": "watch"}
         )
         try:
-            while True:
-                await self._beat(connection)
-                await self._rescue(connection)
-                await connection.execute(_DUE, 2 * BEAT_S)
-                await self._keep_house(connection)
-                await asyncio.sleep(BEAT_S)
+            yield connection
         finally:
             connection.terminate()
 
@@ -96,6 +112,13 @@ class Watch:
             gone = list(self.retired)
             await connection.execute(_RETIRE, gone)
             self.retired -= set(gone)
+
+    async def _tell_beginners(self) -> None:
+        listening, self._begun = self._begun & set(self.workers()), set(self.workers())
+        if listening - self._told:
+            async with self._connected(_TIMEOUT_S) as connection:
+                await connection.execute(_WAITING)
+            self._told = listening
 
     async def _rescue(self, connection: asyncpg.Connection) -> None:
         """Give back the jobs of the dead, seen so twice: after a pause of the whole database everybody looks dead."""
@@ -107,18 +130,22 @@ class Watch:
                 logger.warning("gave back %d jobs of dead workers", len(rescued))
                 self._meter.count(Counted.RESCUED, len(rescued))
 
-    async def _keep_house(self, connection: asyncpg.Connection) -> None:
-        if self._sweep is not None and self._is_due("sweep", SWEEP_S):
+    async def _keep_house(self) -> None:
+        if time.monotonic() - self._cleaned_at >= HOUSEKEEPING_S:
+            async with self._connected(_CLEANING_S) as connection:
+                await connection.execute(_OLD_JOBS)
+                await connection.execute(_OLD_WORKERS)
+                # Skipped with a warning where the role may not; then autovacuum, set to be eager, does it.
+                await connection.execute("analyze procrastinate_jobs")
+            self._cleaned_at = time.monotonic()
+        if self._sweep is not None:
             await self._sweep()
-        if self._is_due("house", HOUSEKEEPING_S):
-            await connection.execute(_OLD_JOBS)
-            await connection.execute(_OLD_WORKERS)
-            # Skipped with a warning where the role may not; then autovacuum, set to be eager, does it.
-            await connection.execute("analyze procrastinate_jobs")
 
-    def _is_due(self, what: str, every_s: float) -> bool:
-        now = time.monotonic()
-        if now < self._due.get(what, 0.0):
-            return False
-        self._due[what] = now + every_s
-        return True
+
+async def _repeat(what: str, do: Callable[[], Awaitable[None]], pause_s: float) -> None:
+    while True:
+        try:
+            await do()
+        except Exception as error:  # noqa: BLE001 - the loop of the process: without it every job here would be taken away
+            logger.warning("%s failed and is tried again: %s", what, str(error) or type(error).__name__)
+        await asyncio.sleep(pause_s)

@@ -10,6 +10,7 @@ import re
 from collections.abc import Iterator
 from typing import Any
 
+from adapters.slack.pressed import ASK_ABOUT_THIS
 from core.commands import BY_NAME, Rights, listed, summary
 from core.errors import UsageError
 
@@ -21,8 +22,6 @@ REDIRECT_PATH = "/slack/oauth_redirect"
 DEFAULT_PREFIX = "/frontdesk"
 SHORTCUTS = ("ask", "kb")
 """Commands of the table that also have a slash command of their own."""
-ASK_ABOUT_THIS = "ask_about_this"
-"""The callback id of the message shortcut."""
 
 SCOPES = (
     "app_mentions:read",
@@ -61,9 +60,7 @@ EVENTS = (
 )
 PROMPTS = (
     ("What can you do?", "help"),
-    ("What did we talk about?", "/history"),
-    ("Which tickets of mine are open?", "/tickets"),
-    ("Hand this to a person", "human"),
+    ("Talk to a person", "I would like to talk to a person"),
 )
 """Title and message of what the agent pane suggests."""
 
@@ -146,13 +143,6 @@ def _slash_command(command: str, description: str, hint: str, url: str) -> dict[
     # Nothing is escaped: what was typed is what is asked, and "@name" stays readable.
     where = {"url": url} if url else {}
     return {"command": command, **where, "description": description, "usage_hint": hint, "should_escape": False}
-
-
-def command_text(command: str, text: str, prefix: str = DEFAULT_PREFIX) -> str:
-    """Write a slash command as core.commands.parse reads it: /frontdesk kb list and /kb list become "/kb list"."""
-    if command == prefix:
-        return f"/{text.strip() or 'help'}"
-    return f"/{command.removeprefix('/')} {text.strip()}".strip()
 
 
 def to_yaml(value: Any) -> str:

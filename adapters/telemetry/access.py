@@ -11,7 +11,7 @@ _QUIET = ("/health", "/metrics")  # asked every few seconds by machines
 class AccessLog(AbstractAccessLogger):
     """Write method, path, status, seconds and bytes with headers; of the query nothing, it may hold a secret.
 
-    The request id is that under `request["request_id"]`.
+    The request id is that of the response's X-Request-Id.
     """
 
     def log(self, request: BaseRequest, response: StreamResponse, time: float) -> None:  # noqa: A002, RUF100
@@ -25,5 +25,5 @@ class AccessLog(AbstractAccessLogger):
             "bytes": response.body_length,
             "remote": request.remote or "",
         }
-        with bound(str(request.get("request_id", ""))):
+        with bound(response.headers.get("X-Request-Id", "")):
             (self.logger.debug if quiet else self.logger.info)("request", extra=fields)

@@ -7,10 +7,8 @@ from aiohttp import web
 from adapters.web.requests import Unauthorized, bearer, same_secret
 from core.checks import Health
 
-Metrics = Callable[[], Awaitable[str]]
-"""Write the figures in Prometheus' text format."""
-
-_METRICS_TYPE = "text/plain; version=0.0.4; charset=utf-8"
+Metrics = Callable[[str], Awaitable[tuple[bytes, str]]]
+"""Write the figures in the format that an Accept header asks for; return them with their content type."""
 
 
 def health_routes(health: Health, metrics: Metrics | None = None, metrics_token: str = "") -> list[web.RouteDef]:
@@ -36,6 +34,7 @@ def _metrics_route(metrics: Metrics, token: str) -> web.RouteDef:
     async def figures(request: web.Request) -> web.Response:
         if token and not same_secret(bearer(request.headers), token):
             raise Unauthorized("The figures ask for a bearer token; send the one of the settings.")
-        return web.Response(body=(await metrics()).encode(), headers={"Content-Type": _METRICS_TYPE})
+        body, content_type = await metrics(request.headers.get("Accept", ""))
+        return web.Response(body=body, headers={"Content-Type": content_type})
 
     return web.get("/metrics", figures)

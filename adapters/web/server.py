@@ -7,6 +7,7 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass
 
 from aiohttp import web
+from aiohttp.abc import AbstractAccessLogger
 
 from adapters.web.connections import Watch
 from adapters.web.health import Metrics, health_routes
@@ -22,6 +23,7 @@ ENDING = web.AppKey("ending", asyncio.Event)
 """Set when the server stops: streams end, and their readers come back to another process."""
 
 _log = logging.getLogger(__name__)
+_access_log = logging.getLogger(f"{__name__}.access")
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,16 +91,22 @@ async def _guard(request: web.Request, handler: Handler) -> web.StreamResponse:
 
 @asynccontextmanager
 async def run_server(
-    app: web.Application, host: str, port: int, *, limits: Limits | None = None
+    app: web.Application,
+    host: str,
+    port: int,
+    *,
+    limits: Limits | None = None,
+    access_log: type[AbstractAccessLogger] | None = None,
 ) -> AsyncIterator[tuple[str, int]]:
-    """Serve APP on HOST and PORT, 0 for any free one, and yield the address.
+    """Serve APP on HOST and PORT, 0 for any free one, and yield the address; ACCESS_LOG hears of each request.
 
     Raises UsageError where the port cannot be had. At the end requests under way have LIMITS.stop_s to finish.
     """
     limits = limits or Limits()
+    logged = {"access_log_class": access_log, "access_log": _access_log} if access_log else {"access_log": None}
     runner = web.AppRunner(
         app,
-        access_log=None,
+        **logged,
         shutdown_timeout=limits.stop_s,
         keepalive_timeout=limits.idle_s,
         lingering_time=2.0,

@@ -73,7 +73,7 @@ async def fairness(count: int = 60, flood: int = 1_000) -> Outcome:
         other = House(made.folder, made.server, settings={**made.settings, "TENANT_ID": "2"})
         flooding = other.web()
         made.running.append(flooding)
-        made.worker("--concurrency", "8")
+        made.worker()
         await ready(made)
         await ready(other)
         alone = await _answer_times(made, 0, count)

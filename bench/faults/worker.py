@@ -51,7 +51,7 @@ def main() -> None:
     parser.add_argument("--die-at", default="")
     parser.add_argument("--after", type=int, default=1)
     parser.add_argument("--die-on", default="")
-    parser.add_argument("--concurrency", type=int, default=8)
+    parser.add_argument("--concurrency", type=int, default=2)
     options = parser.parse_args()
     settings = load()
     logs.configure(settings.log_level)

@@ -26,6 +26,9 @@ TABLES = (
     "uploads",
     "session_files",
     "ingestions",
+    "installations",
+    "installation_states",
+    "ticket_announcements",
 )
 
 # What tells rows apart comes first in an index: before its first ANALYZE, PostgreSQL would read all of a tenant's rows
@@ -180,6 +183,42 @@ create table ingestions (
 );
 create index ingestions_tenant on ingestions (tenant_id, ingestion_id);
 create index ingestions_kb on ingestions (kb_id);
+create table installations (
+    tenant_id integer not null references tenants on delete cascade,
+    platform text not null,
+    installation text not null,
+    name text not null default '',
+    app_id text not null default '',
+    bot_user_id text not null default '',
+    bot_id text not null default '',
+    secret bytea,
+    scopes text[] not null default '{}',
+    installed_by text not null default '',
+    installed_at timestamptz not null default now(),
+    revoked_at timestamptz,
+    reason text not null default '',
+    primary key (tenant_id, platform, installation)
+);
+create table installation_tenants (
+    platform text not null,
+    installation text not null,
+    tenant_id integer not null references tenants on delete cascade,
+    created_at timestamptz not null default now(),
+    primary key (platform, installation)
+);
+create table installation_states (
+    tenant_id integer not null references tenants on delete cascade,
+    state_sha256 bytea not null primary key,
+    expires_at timestamptz not null,
+    created_at timestamptz not null default now()
+);
+create table ticket_announcements (
+    tenant_id integer not null references tenants on delete cascade,
+    number integer not null,
+    outbox_id bigint,
+    created_at timestamptz not null default now(),
+    primary key (tenant_id, number)
+);
 create unlogged table pacing (
     key text primary key,
     held_from bigint not null default 0,
@@ -204,6 +243,18 @@ alter table {table} force row level security;
 create policy tenant_only on {table}
     using (tenant_id = (select nullif(current_setting('frontdesk.tenant_id', true), '')::integer))
     with check (tenant_id = (select nullif(current_setting('frontdesk.tenant_id', true), '')::integer));
+"""
+
+# SECURITY: whoever brings an event names a workspace, and only this table tells whose that is, so every tenant may read
+# it. It holds ids and no secrets; a tenant can write its own rows only, and take over nobody else's.
+EVERYBODY_READS = """
+alter table installation_tenants enable row level security;
+alter table installation_tenants force row level security;
+create policy everybody_reads on installation_tenants for select using (true);
+create policy tenant_adds on installation_tenants for insert
+    with check (tenant_id = (select nullif(current_setting('frontdesk.tenant_id', true), '')::integer));
+create policy tenant_removes on installation_tenants for delete
+    using (tenant_id = (select nullif(current_setting('frontdesk.tenant_id', true), '')::integer));
 """
 
 # Without the index a lock is looked up by reading all jobs that wait (procrastinate issue 1242); without the trigger
@@ -453,6 +504,10 @@ drop index turns_outbox;
 alter table turns drop column outbox_id;
 alter table sessions drop column language_chosen, drop column taken_over;
 drop table pacing;
+drop table ticket_announcements;
+drop table installation_states;
+drop table installation_tenants;
+drop table installations;
 drop table ingestions;
 drop table session_files;
 drop table uploads;
@@ -496,6 +551,7 @@ def upgrade() -> None:
     _run(PACING)
     for table in TABLES:
         _run(POLICY.format(table=table))
+    _run(EVERYBODY_READS)
 
 
 def downgrade() -> None:

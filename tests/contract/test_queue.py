@@ -18,7 +18,7 @@ import pytest
 from adapters.embedded.postgres import Attachment, attach
 from adapters.queue.backoff import delay_after
 from adapters.queue.worker import Worker, failures, running
-from core.errors import Busy, Superseded
+from core.errors import Busy, StoreUnavailable, Superseded
 from core.meter import Counted
 from migrations.run import prepare
 
@@ -26,6 +26,7 @@ REPOSITORY = Path(__file__).parents[2]
 ENQUEUE = """
 select procrastinate_defer_jobs_v1(array[row($1, $2, 0, $3, null, $4::jsonb, null)::procrastinate_job_to_defer_v1])
 """
+ANALYZED = "select last_analyze from pg_stat_user_tables where relname = 'procrastinate_jobs'"
 # Long enough that a job which waits for the poll would not be done within the test.
 NEVER_S = 600.0
 # A worker of its own: notes in the table what it does, and stays.
@@ -224,6 +225,45 @@ async def test_a_worker_that_is_no_longer_the_holder_of_a_job_leaves_it_alone(ad
         go.set()
         await asyncio.sleep(0.3)
         assert await statuses(connection) == ["doing"]
+
+
+@pytest.mark.parametrize("error", [None, StoreUnavailable("It is away."), ValueError("a defect")], ids=repr)
+async def test_a_sweep_that_hangs_or_fails_stops_no_heart(addresses, connection, error):
+    swept = []
+
+    async def sweep():
+        swept.append(True)
+        if error is None:
+            await asyncio.Event().wait()
+        raise error
+
+    async def task(tenant_id, word):
+        pass
+
+    async with running(worker(addresses, task, sweep=sweep)):
+        await wait_until(lambda: swept)
+        await connection.execute("update procrastinate_workers set last_heartbeat = 'epoch'")
+
+        async def beats():
+            return await connection.fetchval("select every(last_heartbeat > 'epoch') from procrastinate_workers")
+
+        await wait_until(beats)
+
+
+async def test_a_worker_tidies_up_and_looks_at_its_table_anew(addresses, connection):
+    async def task(tenant_id, word):
+        pass
+
+    await connection.execute("insert into procrastinate_workers (last_heartbeat) values (now() - interval '2 hours')")
+    async with connected(addresses.owner) as owner:
+        assert await owner.fetchval(ANALYZED) is None
+        async with running(worker(addresses, task)):
+
+            async def analyzed():
+                return await owner.fetchval(ANALYZED) is not None
+
+            await wait_until(analyzed)
+        assert await connection.fetchval("select count(*) from procrastinate_workers") == 0
 
 
 async def test_the_sweep_is_called(addresses):

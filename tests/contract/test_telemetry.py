@@ -236,8 +236,7 @@ from adapters.telemetry.access import AccessLog
 from bots import logs
 
 async def hello(request):
-    request["request_id"] = "r1"
-    return web.Response(text="hello", status=int(request.query.get("status", "200")))
+    return web.Response(text="hello", status=int(request.query.get("status", "200")), headers={"X-Request-Id": "r1"})
 
 async def main():
     application = web.Application()

@@ -230,16 +230,17 @@ async def test_a_part_that_hangs_is_down():
 
 
 async def test_metrics_ask_for_their_token():
-    async def metrics():
-        return "frontdesk_accepted_total 1\n"
+    async def metrics(accept):
+        return f"accepted_total 1 {accept}\n".encode(), "application/openmetrics-text; version=1.0.0; charset=utf-8"
 
     async with served(metrics=metrics, metrics_token="a-token-for-metrics") as client:
         for headers in ({}, {"Authorization": "Bearer wrong"}, {"Authorization": "Bearer "}):
             async with client.get("/metrics", headers=headers) as response:
                 assert response.status == 401
-        async with client.get("/metrics", headers={"Authorization": "Bearer a-token-for-metrics"}) as response:
-            assert await response.text() == "frontdesk_accepted_total 1\n"
-            assert response.content_type == "text/plain"
+        right = {"Authorization": "Bearer a-token-for-metrics", "Accept": "application/openmetrics-text"}
+        async with client.get("/metrics", headers=right) as response:
+            assert await response.text() == "accepted_total 1 application/openmetrics-text\n"
+            assert response.headers["Content-Type"].startswith("application/openmetrics-text; version=1.0.0")
 
 
 class Commands:

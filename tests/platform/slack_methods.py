@@ -234,9 +234,14 @@ def paged(call: Call, name: str, found: list[Any], most: int = 1000) -> Json:
 
 
 def page_of_messages(call: Call, found: list[Message]) -> Json:
-    seen = [message.shown() for message in found if not message.ephemeral_to and not message.deleted]
+    seen = [_with_metadata(call, message) for message in found if not message.ephemeral_to and not message.deleted]
     answer = paged(call, "messages", seen, 15 if call.workspace.commercial else 1000)
     return {**answer, "has_more": bool(answer["response_metadata"]["next_cursor"])}
+
+
+def _with_metadata(call: Call, message: Message) -> Json:
+    metadata = message.arguments.get("metadata") if call.arguments.get("include_all_metadata") else None
+    return {**message.shown(), "metadata": metadata} if metadata else message.shown()
 
 
 @method("conversations.replies", T3)

@@ -17,10 +17,10 @@ def _load(name):
     return module
 
 
-contract, houses, http_member = _load("contract"), _load("house"), _load("http_member")
+contract, houses, http_member, slack_member = map(_load, ("contract", "house", "http_member", "slack_member"))
 until = contract.until
 
-MEMBERS = {"http-read": http_member.pulled, "http-called": http_member.called}
+MEMBERS = {"http-read": http_member.pulled, "http-called": http_member.called, "slack": slack_member.opened}
 VACATION = "How many vacation days do full-time employees have?"
 LUNCH = "Up to how much is lunch reimbursed?"
 DAYS = "Full-time employees have 28 days of paid vacation [1]."

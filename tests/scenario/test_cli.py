@@ -121,10 +121,14 @@ def test_a_question_without_an_answer_becomes_a_ticket_that_a_person_answers(fro
 
 
 def test_a_conversation_through_a_pipe(frontdesk, documents):
-    done = frontdesk("chat", stdin="Hi!\nUp to how much is lunch reimbursed?\n/history\n/nonsense\n/new\n/quit\n")
+    done = frontdesk(
+        "chat", stdin="Hi!\nUp to how much is lunch reimbursed?\n/histroy\n/history\n/new\n/history\n/quit\nx\n"
+    )
     assert "18 euro" in done.stdout
     assert "Travel policy › Meals" in done.stdout
-    assert "There is no command /nonsense" in done.stderr
+    assert "Did you mean `/history`?" in done.stdout
+    assert done.stdout.count("Up to how much is lunch reimbursed?") == 1  # by the first /history
+    assert done.stdout.rstrip().endswith("Nothing has been said in this conversation yet.")
 
 
 def test_sessions_are_renamed_marked_cleared_and_deleted(frontdesk, documents):

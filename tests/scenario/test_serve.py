@@ -1,5 +1,6 @@
 """`frontdesk serve` and `frontdesk worker` as real processes: they start, answer, drain and refuse."""
 
+import asyncio
 import json
 import os
 import shutil
@@ -8,16 +9,20 @@ import socket
 import subprocess
 import sys
 import tempfile
+import threading
 import time
 import urllib.error
 import urllib.request
 from contextlib import contextmanager
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
+import asyncpg
 import psutil
 import pytest
 
 from adapters.embedded.postgres import attach
+from adapters.telemetry import tracing
 
 FRONTDESK = Path(sys.executable).with_name("frontdesk")
 KEY = "a key of at least twenty characters"
@@ -33,14 +38,19 @@ def folder():
 
 
 @pytest.fixture(scope="module")
-def environment(folder):
+def server(folder):
     (folder / "home").mkdir(mode=0o755)
+    with attach(folder / "home") as attachment:
+        yield attachment
+
+
+@pytest.fixture(scope="module")
+def environment(folder, server):
     (folder / "time-off.md").write_text(TIME_OFF)
     made = {**os.environ, "FRONTDESK_HOME": str(folder / "home"), "HTTP_KEYS": f"shop={KEY}", "COLUMNS": "200"}
-    with attach(folder / "home"):
-        for arguments in (["ingest", "time-off.md", "--kb", "staff"], ["kb", "scope", "staff", "--platform", "api"]):
-            subprocess.run([FRONTDESK, *arguments], cwd=folder, env=made, check=True, capture_output=True, timeout=120)
-        yield made
+    for arguments in (["ingest", "time-off.md", "--kb", "staff"], ["kb", "scope", "staff", "--platform", "api"]):
+        subprocess.run([FRONTDESK, *arguments], cwd=folder, env=made, check=True, capture_output=True, timeout=120)
+    return made
 
 
 @contextmanager
@@ -105,10 +115,40 @@ def wait_for_answer(place):
 
 
 def is_ready(url):
+    return status(f"{url}/health/ready") == 200
+
+
+def status(url):
     try:
-        return call(f"{url}/health/ready")[0] == 200
-    except urllib.error.HTTPError:
-        return False
+        return call(url)[0]
+    except urllib.error.HTTPError as error:
+        return error.code
+
+
+async def execute(url, sql):
+    connection = await asyncpg.connect(url)
+    await connection.execute(sql)
+    await connection.close()
+
+
+@contextmanager
+def collector():
+    """Take in what is posted to a server of our own; yield its address and the bodies by path."""
+    posted = {}
+
+    class Handler(BaseHTTPRequestHandler):
+        def do_POST(self):
+            posted.setdefault(self.path, []).append(self.rfile.read(int(self.headers["Content-Length"])))
+            self.send_response(200)
+            self.end_headers()
+
+        def log_message(self, *_):
+            pass
+
+    with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        yield f"http://127.0.0.1:{server.server_port}", posted
+        server.shutdown()
 
 
 def test_one_process_listens_answers_and_ends_when_told(folder, environment):
@@ -118,8 +158,59 @@ def test_one_process_listens_answers_and_ends_when_told(folder, environment):
         assert set(ready["parts"]) == {"database", "worker"}
         assert "28 days" in wait_for_answer(ask(url, "e-1"))
         assert "frontdesk_accepted_total" in call(f"{url}/metrics")[1]
+        asked = urllib.request.Request(f"{url}/metrics", headers={"Accept": "application/openmetrics-text"})
+        with urllib.request.urlopen(asked, timeout=30) as response:
+            assert response.headers["Content-Type"].startswith("application/openmetrics-text")
+            assert response.read().endswith(b"# EOF\n")
         process.send_signal(signal.SIGTERM)
         assert process.wait(10) == 0
+
+
+def test_requests_are_logged_and_traced_under_one_id(folder, environment):
+    with collector() as (address, paths):
+        settings = {"LOG_LEVEL": "info", "OTEL_EXPORTER_OTLP_ENDPOINT": address, "OTEL_BSP_SCHEDULE_DELAY": "100"}
+        with serving(folder, environment, **settings) as (process, url):
+            wait_for_answer(ask(url, "e-logged"))
+            wait_until(lambda: b"answer" in b"".join(paths.get("/v1/traces", [])))
+            process.send_signal(signal.SIGTERM)
+            assert process.wait(10) == 0
+    lines = [json.loads(line) for line in (folder / "serve.log").read_text().splitlines() if line.startswith("{")]
+    logged = [line for line in lines if line.get("path") == "/http/shop/events"]
+    assert {(line["method"], line["status"]) for line in logged} == {("POST", 202)}
+    exported = b"".join(paths["/v1/traces"])
+    assert all(name in exported for name in (b"accept", b"answer", b"send"))
+    trace_ids = {tracing.trace_id_of(line["request_id"]).to_bytes(16, "big") for line in logged}
+    assert all(each in exported for each in trace_ids)
+
+
+def test_a_tracer_that_is_not_installed_is_named(folder, environment):
+    hidden = folder / "hidden" / "opentelemetry"
+    hidden.mkdir(parents=True)
+    (hidden / "__init__.py").write_text("raise ImportError('not here')")
+    done = subprocess.run(
+        [FRONTDESK, "worker"],
+        cwd=folder,
+        env={**environment, "OTEL_EXPORTER_OTLP_ENDPOINT": "http://127.0.0.1:1", "PYTHONPATH": str(hidden.parent)},
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+    assert done.returncode == 2
+    assert "frontdesk[otel]" in done.stderr
+
+
+def test_the_oldest_rows_of_the_inbox_are_dropped(folder, environment, server):
+    with serving(folder, environment) as (_, url):
+        paths = {event_id: ask(url, event_id).removeprefix(url) for event_id in ("e-old", "e-young")}
+        for path in paths.values():
+            wait_for_answer(url + path)
+    for days, event_id in ((4, "e-old"), (2, "e-young")):
+        sql = f"update inbox set ended_at = now() - interval '{days} days' where event_id = '{event_id}'"
+        asyncio.run(execute(server.owner_url("frontdesk"), sql))
+    with serving(folder, environment, INBOX_DAYS="3") as (_, url):
+        wait_until(lambda: status(url + paths["e-old"]) == 404)
+        assert status(url + paths["e-young"]) == 200
 
 
 def test_a_worker_answers_what_another_process_has_taken(folder, environment):

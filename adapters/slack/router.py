@@ -1,0 +1,271 @@
+"""What becomes of everything Slack sends, over HTTP and over sockets alike; nothing slow is done here."""
+
+import asyncio
+import logging
+import time
+from collections.abc import Coroutine
+from contextlib import suppress
+from dataclasses import replace
+from typing import Any
+
+from adapters.slack.inbound import Bot, Heard, Ignored, Seen, Titled, from_event, people_in
+from adapters.slack.markup import to_mrkdwn
+from adapters.slack.outbound import reason_view
+from adapters.slack.parts import Parts, Reply
+from adapters.slack.payload import Json, installation_of, object_at, text_at
+from adapters.slack.pressed import COMMAND, Pressed, from_command, from_interaction
+from core.commands import Rights, parse
+from core.domain import Answer, Attachment
+from core.errors import ChannelUnavailable, Overloaded, Refused, Rejected, StoreUnavailable, UsageError
+from core.inbox import Incoming, Kind
+from core.meter import Counted
+from core.places import Platform
+
+AT_ONCE_S = 2.5
+"""For what is answered with the acknowledgement itself, which Slack wants within 3 s."""
+_TRIGGER_S = 1.0  # to wait for a turn: a trigger_id is worth nothing after three seconds
+_MOST_WORDS = 20  # words to people that are on their way at once; the rest is left unsaid
+_WORD_EVERY_S = 30.0  # to one person
+_ROUTED = ("message", "app_mention", "reaction_added", "agent_session_stopped", "agent_session_title_changed")
+_NOT_NOW = "I cannot work right now; please try again in a minute."
+_TOO_SLOW = "This took too long; please try again."
+
+_log = logging.getLogger(__name__)
+
+_TAKEN = Reply()
+_AGAIN = Reply(503)  # nothing was stored; Slack delivers an event again
+
+
+class Router:
+    """Route events, commands and interactions."""
+
+    def __init__(self, parts: Parts, *, prefix: str = "/frontdesk") -> None:
+        self._parts = parts
+        self._prefix = prefix
+        self._words: set[asyncio.Task[None]] = set()
+        self._told: dict[tuple[str, str], float] = {}
+
+    async def event(self, payload: Json, request_id: str = "") -> Reply:
+        """Take an event in; everything is acknowledged but what could not be stored."""
+        kind = text_at(payload, "event", "type")
+        if text_at(payload, "type") == "app_rate_limited":
+            return self._rate_limited(payload)
+        handled = await self._at_once(kind, payload) if self._is_theirs(kind, payload) else None
+        if handled is not None or kind not in _ROUTED:
+            return handled or _TAKEN
+        seen = await self._seen(payload, request_id, people_in(payload))
+        return seen if isinstance(seen, Reply) else await self._follow(from_event(payload, seen), payload, seen)
+
+    async def command(self, payload: Json, request_id: str = "") -> Reply:
+        """Carry a slash command out at once, or take it in."""
+        handled = await self._at_once("command", payload)
+        if handled is not None:
+            return handled
+        seen = await self._seen(payload, request_id, people_in(payload))
+        if isinstance(seen, Reply):
+            return seen
+        return await self._follow(from_command(payload, seen, self._prefix), payload, seen)
+
+    async def interaction(self, payload: Json, request_id: str = "") -> Reply:
+        """Carry what was pressed, chosen or sent out at once, or take it in."""
+        handled = await self._at_once(text_at(payload, "type"), payload)
+        if handled is not None:
+            return handled
+        message = object_at(payload, "message")
+        seen = await self._seen(payload, request_id, people_in(message) if message else ())
+        if isinstance(seen, Reply):
+            return seen
+        return await self._follow(from_interaction(payload, seen), payload, seen)
+
+    async def close(self) -> None:
+        """Let go of words that are on their way."""
+        for task in self._words:
+            task.cancel()
+        await asyncio.gather(*self._words, return_exceptions=True)
+
+    def _is_theirs(self, kind: str, payload: Json) -> bool:
+        """Tell whether an event goes to the interactions first: of messages, only those in the channel of tickets."""
+        interactions = self._parts.interactions
+        return interactions is not None and (
+            kind not in _ROUTED or interactions.hears(payload, installation_of(payload))
+        )
+
+    async def _at_once(self, kind: str, payload: Json) -> Reply | None:
+        """Have PAYLOAD handled within the time that Slack waits; None where it is nobody's."""
+        if self._parts.interactions is None:
+            return None
+        try:
+            async with asyncio.timeout(AT_ONCE_S):
+                handled = await self._parts.interactions.handle(kind, payload, installation_of(payload))
+        except TimeoutError:
+            _log.warning("%s was not handled within %s s", kind, AT_ONCE_S)
+            return _say(_TOO_SLOW) if kind == "command" else _TAKEN
+        except (StoreUnavailable, ChannelUnavailable) as error:
+            return self._not_stored(error, payload)
+        except (Refused, UsageError) as error:
+            _log.warning("%s was not handled: %s", kind, error)
+            return _say(str(error)) if kind == "command" else _TAKEN
+        return None if handled is None else Reply(body=handled.body)
+
+    async def _seen(self, payload: Json, request_id: str, mentioned: tuple[str, ...]) -> Seen | Reply:
+        """Find out whose workspace it is, who we are there, and the names of those who are mentioned."""
+        team_id = installation_of(payload)
+        try:
+            tenant_id = await self._parts.workspaces.tenant_of(team_id)
+            token = await self._parts.workspaces.of(team_id)
+        except Rejected as error:
+            _log.warning("An event of a workspace that is not ours: %s", error)
+            return _TAKEN
+        except (StoreUnavailable, ChannelUnavailable) as error:
+            return self._not_stored(error, payload)
+        if tenant_id is None:
+            return _TAKEN
+        bot = Bot(token.bot_user_id, token.bot_id, token.app_id)
+        others = [user_id for user_id in mentioned if user_id != bot.user_id]
+        names = await self._parts.people.names(team_id, others) if others else {}
+        return Seen(tenant_id, bot, names, request_id)
+
+    async def _follow(self, found: Heard | Titled | Pressed | Ignored, payload: Json, seen: Seen) -> Reply:
+        try:
+            if isinstance(found, Ignored):
+                _log.debug("ignored: %s", found.reason)
+                return _TAKEN
+            if isinstance(found, Heard):
+                return await self._take(found)
+            if isinstance(found, Pressed):
+                return await self._show(found, seen.tenant_id)
+            if self._parts.rename is not None:
+                await self._parts.rename(seen.tenant_id, installation_of(payload), found.place, found.title)
+        except StoreUnavailable as error:
+            return self._not_stored(error, payload)
+        return _TAKEN
+
+    async def _take(self, heard: Heard) -> Reply:
+        if not await self._parts.listening.concerns_us(heard):
+            return _TAKEN
+        incoming = await self._with_rights(heard.incoming)
+        instant = await self._instantly(incoming)
+        if instant is not None:
+            return _say(to_mrkdwn(instant.text))
+        known = await self._known_files(incoming) if heard.files else ()
+        kept = () if known else await self._parts.files.keep(incoming, heard.files)
+        try:
+            accepted = await self._parts.acceptance.accept(_with_files(incoming, known or kept))
+        except Overloaded as error:
+            await self._parts.files.drop(incoming, kept)
+            return self._too_busy(incoming, error)
+        except UsageError as error:
+            _log.warning("An event cannot be stored and is dropped: %s", error)
+            return _TAKEN
+        if accepted.duplicate:
+            await self._parts.files.drop(incoming, kept)
+        elif heard.may_say_why:
+            self._start(self._ask_why(heard))
+        return _TAKEN
+
+    async def _known_files(self, incoming: Incoming) -> tuple[Attachment, ...]:
+        """Return the files that came with a message which is edited: those that were read are not read again."""
+        if incoming.kind is not Kind.EDIT or self._parts.files_of is None:
+            return ()
+        return await self._parts.files_of(incoming.thread, incoming.message_id)
+
+    async def _with_rights(self, incoming: Incoming) -> Incoming:
+        """Ask Slack about the author of a command that not everybody may give, or that shows what they may."""
+        message = incoming.message
+        parsed = parse(message.text) if incoming.kind in (Kind.MESSAGE, Kind.EDIT) else None
+        if parsed is None or (parsed.rights is Rights.EVERYBODY and parsed.name not in _SHOWN_BY_RIGHTS):
+            return incoming
+        told = await self._parts.people.is_administrator(incoming.installation, message.author.author_id)
+        return replace(incoming, message=replace(message, administrator=told))
+
+    async def _instantly(self, incoming: Incoming) -> Answer | None:
+        """Carry out a slash command that needs no work, so that what it holds, a code for example, is not stored."""
+        if self._parts.commands is None or not incoming.event_id.startswith(COMMAND):
+            return None
+        if incoming.kind is not Kind.MESSAGE:
+            return None
+        with suppress(TimeoutError):
+            async with asyncio.timeout(AT_ONCE_S):
+                return await self._parts.commands.instant(incoming.message)
+        return None
+
+    async def _show(self, pressed: Pressed, tenant_id: int) -> Reply:
+        if self._parts.show is None:
+            return _TAKEN
+        try:
+            async with asyncio.timeout(AT_ONCE_S):
+                handled = await self._parts.show(pressed, tenant_id)
+        except (TimeoutError, Rejected, ChannelUnavailable) as error:
+            _log.warning("%s was not shown: %s", pressed.what, error)
+            return _TAKEN
+        return Reply(body=handled.body) if handled is not None else _TAKEN
+
+    def _not_stored(self, error: Exception, payload: Json) -> Reply:
+        """Have an event delivered again; a command comes once, so its author is told; a button shows it by itself."""
+        _log.warning("Something from Slack was not taken: %s", error)
+        return _say(_NOT_NOW) if text_at(payload, "command") else _AGAIN
+
+    def _rate_limited(self, payload: Json) -> Reply:
+        """Note that Slack delivers no more to us for the rest of the hour; what it held back does not come later."""
+        _log.error("Slack holds back events of %s: over 30,000 in an hour", text_at(payload, "team_id"))
+        self._parts.meter.count(Counted.REFUSED, platform=Platform.SLACK.value, tenant="", reason="overloaded")
+        return _TAKEN
+
+    def _too_busy(self, incoming: Incoming, error: Overloaded) -> Reply:
+        """Say that it is too much, where only the author reads it: to a command at once, else a little later."""
+        if incoming.event_id.startswith(COMMAND):
+            return _say(str(error))
+        key, now_s = (incoming.installation, incoming.message.author.author_id), time.monotonic()
+        heard_of_it = now_s - self._told.get(key, float("-inf")) < _WORD_EVERY_S
+        if not heard_of_it and incoming.kind in (Kind.MESSAGE, Kind.EDIT) and len(self._words) < _MOST_WORDS:
+            self._told = {who: at_s for who, at_s in self._told.items() if now_s - at_s < _WORD_EVERY_S} | {key: now_s}
+            self._start(self._tell(incoming, str(error)))
+        return _TAKEN
+
+    def _start(self, work: Coroutine[Any, Any, None]) -> None:
+        task = asyncio.create_task(work)
+        self._words.add(task)
+        task.add_done_callback(self._words.discard)
+
+    async def _ask_why(self, heard: Heard) -> None:
+        """Open the form that asks what was wrong; the rating counts without it."""
+        address = heard.incoming.address
+        rated = {name: str(address.get(name, "")) for name in ("channel", "thread_ts", "ts")}
+        view = reason_view({**rated, "message": heard.incoming.target}, "en")
+        try:
+            await self._parts.api.call(
+                "views.open",
+                team_id=heard.incoming.installation,
+                patience_s=_TRIGGER_S,
+                trigger_id=heard.may_say_why,
+                view=view,
+            )
+        except (Rejected, ChannelUnavailable) as error:
+            _log.warning("Nobody was asked why an answer was rated badly: %s", error)
+
+    async def _tell(self, incoming: Incoming, text: str) -> None:
+        address = incoming.address
+        thread_ts = address["thread_ts"] if address["thread_ts"] != address.get("ts") else None
+        where = {"channel": address["channel"], "user": address["user"], "thread_ts": thread_ts}
+        try:
+            if address.get("response_url"):
+                await self._parts.api.respond(address["response_url"], _words(text))
+                return
+            await self._parts.api.call("chat.postEphemeral", team_id=incoming.installation, text=text, **where)
+        except (Rejected, ChannelUnavailable) as error:
+            _log.warning("An author was not told that it is too busy: %s", error)
+
+
+_SHOWN_BY_RIGHTS = ("help",)
+
+
+def _with_files(incoming: Incoming, files: tuple[Attachment, ...]) -> Incoming:
+    return replace(incoming, message=replace(incoming.message, attachments=files)) if files else incoming
+
+
+def _words(text: str) -> dict[str, Any]:
+    return {"response_type": "ephemeral", "replace_original": False, "text": text}
+
+
+def _say(text: str) -> Reply:
+    return Reply(body=_words(text))

@@ -1,0 +1,159 @@
+"""Tickets in one channel of Slack: announced there, answered in their threads, taken over and closed by buttons.
+
+Whoever may write in that channel answers tickets: its members are the rule. People of other workspaces, with whom it
+may be shared, are not among them.
+"""
+
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any, Protocol
+
+from adapters.slack.inbound import Bot, Heard, Seen, from_event
+from adapters.slack.payload import id_at, object_at, objects_at, text_at
+from core.announcements import Announcements
+from core.domain import Ticket
+from core.errors import Busy, NotFound, Overloaded, UsageError
+from core.inbox import Accepted, Incoming, Kind
+from core.outbox import Target
+from core.places import Place, Platform
+from core.ticket_work import TicketWork
+
+TAKE = "ticket_take"
+CLOSE = "ticket_close"
+"""The action ids of the buttons; their value is the ticket's number."""
+_BUTTONS = "ticket_buttons"
+_STATE = "ticket_state"
+_CHANNEL = re.compile(r"(?:(?P<team>[TE][A-Z0-9]{2,40})/)?(?P<channel>[CG][A-Z0-9]{2,40})")
+
+
+@dataclass(frozen=True, slots=True)
+class TicketChannel:
+    """Where tickets are announced."""
+
+    tenant_id: int
+    team_id: str
+    channel: str
+
+    @property
+    def target(self) -> Target:
+        """Say where announcements go."""
+        address = {"team": self.team_id, "channel": self.channel}
+        return Target(self.tenant_id, self.team_id, Place(Platform.SLACK, self.channel), "", address)
+
+
+class Accepts(Protocol):
+    """The part of core/accepting.py's Acceptance that is used here."""
+
+    async def accept(self, incoming: Incoming) -> Accepted:
+        """Store an event."""
+
+
+class Announced(Announcements, Protocol):
+    """What was announced."""
+
+    async def number_of(self, target: Target, message_id: str) -> int | None:
+        """Tell which ticket a message in the place of TARGET announces; None where it announces none."""
+
+
+def read_ticket_channel(text: str, known: Sequence[str]) -> tuple[str, str]:
+    """Read SLACK_TICKET_CHANNEL, C... or T.../C..., as workspace and channel; raises UsageError.
+
+    KNOWN are the workspaces there are; where there is one alone, it need not be named.
+    """
+    found = _CHANNEL.fullmatch(text.strip())
+    if found is None:
+        raise UsageError("SLACK_TICKET_CHANNEL is the id of a channel such as C024BE91L, or T024BE7LD/C024BE91L.")
+    team_id = found["team"] or (known[0] if len(known) == 1 else "")
+    if not team_id:
+        raise UsageError("SLACK_TICKET_CHANNEL must name the workspace too, as T024BE7LD/C024BE91L: there are several.")
+    return team_id, found["channel"]
+
+
+def ticket_buttons(number: int, *, taken: bool = False) -> dict[str, Any]:
+    """Make the block of a ticket's buttons."""
+    take = [] if taken else [_button(TAKE, "Take over", number)]
+    return {"type": "actions", "block_id": _BUTTONS, "elements": [*take, _button(CLOSE, "Close", number)]}
+
+
+def after_press(blocks: Sequence[Mapping[str, Any]], number: int, action_id: str, user_id: str) -> list[dict[str, Any]]:
+    """Write a ticket's message anew after somebody took it over or closed it."""
+    kept = [dict(block) for block in blocks if text_at(block, "block_id") not in (_BUTTONS, _STATE)]
+    done = "closed" if action_id == CLOSE else "took over"
+    text = f"<@{user_id}> {done} ticket {number}."
+    state = {"type": "context", "block_id": _STATE, "elements": [{"type": "mrkdwn", "text": text}]}
+    buttons = [] if action_id == CLOSE else [ticket_buttons(number, taken=True)]
+    return [*kept[:48], state, *buttons]
+
+
+class TicketThreads:
+    """Turn replies to announcements into answers, and buttons into what they say."""
+
+    def __init__(self, where: TicketChannel, announced: Announced, work: TicketWork, acceptance: Accepts) -> None:
+        self.where = where
+        self._announced = announced
+        self._work = work
+        self._acceptance = acceptance
+
+    def concerns(self, payload: Mapping[str, Any], team_id: str) -> bool:
+        """Tell without looking anything up whether an event or a button is in the channel of tickets."""
+        channel = text_at(payload, "event", "channel") or text_at(payload, "container", "channel_id")
+        return team_id == self.where.team_id and (channel or id_at(payload, "channel")) == self.where.channel
+
+    async def reply(self, payload: Mapping[str, Any], bot: Bot, request_id: str = "") -> bool:
+        """Take a reply below an announcement in as the answer to its ticket; False where it is none.
+
+        It becomes the command `tickets answer`, so that it is stored before Slack is told so, carried out once however
+        often Slack brings it, and acknowledged in the thread. Raises as Acceptance.accept does, but Busy where too much
+        is waiting: Slack is to bring an answer again, for nobody else will.
+        """
+        event = object_at(payload, "event")
+        root = text_at(event, "thread_ts") or text_at(event, "message", "thread_ts")
+        if not root or text_at(event, "type") not in ("message", "app_mention"):
+            return False
+        heard = from_event(payload, Seen(self.where.tenant_id, bot, request_id=request_id))
+        if not isinstance(heard, Heard) or heard.incoming.kind not in (Kind.MESSAGE, Kind.EDIT) or heard.addressed:
+            return False
+        incoming = heard.incoming
+        if incoming.address.get("user_team") != self.where.team_id or incoming.message_id == root:
+            return False
+        number = await self._announced.number_of(self.where.target, root)
+        if number is None:
+            return False
+        try:
+            await self._acceptance.accept(as_answer(incoming, number))
+        except Overloaded as error:
+            raise Busy(str(error), error.retry_after_s) from error
+        return True
+
+    async def press(self, payload: Mapping[str, Any]) -> str:
+        """Carry out what a button says and return its action id; the empty string where it is none of ours.
+
+        To be repeated without harm. Raises StoreUnavailable.
+        """
+        action = next(iter(objects_at(payload, "actions")), {})
+        name, value = text_at(action, "action_id"), text_at(action, "value")
+        stranger = text_at(payload, "user", "team_id") not in ("", self.where.team_id)
+        if name not in (TAKE, CLOSE) or not value.isdecimal() or len(value) > 9 or stranger:
+            return ""
+        try:
+            await self._do(name, int(value))
+        except (NotFound, UsageError):  # deleted or closed meanwhile
+            return CLOSE
+        return name
+
+    async def _do(self, name: str, number: int) -> Ticket | bool:
+        if name == CLOSE:
+            return await self._work.close(self.where.tenant_id, number)
+        return await self._work.take(self.where.tenant_id, number)
+
+
+def as_answer(incoming: Incoming, number: int) -> Incoming:
+    """Write a reply as the command that answers a ticket."""
+    message = replace(incoming.message, text=f"/tickets answer {number} {incoming.message.text}", administrator=True)
+    return replace(incoming, message=message, target="")
+
+
+def _button(action_id: str, label: str, number: int) -> dict[str, Any]:
+    text = {"type": "plain_text", "text": label}
+    return {"type": "button", "action_id": action_id, "text": text, "value": str(number)}

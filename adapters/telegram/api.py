@@ -1,0 +1,271 @@
+"""Call the Bot API: paced, its refusals as our errors, and no token in any text; core.telegram.org/bots/api.
+
+python-telegram-bot writes requests and reads responses. Its limiter is left out: it paces no private chats, and frees
+a halt as soon as another call ends. Results stay plain JSON, so that one object it cannot read stops none beside it.
+"""
+
+import asyncio
+import hashlib
+import hmac
+import json
+import logging
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from http import HTTPStatus
+from typing import Any
+from urllib.parse import quote
+
+import httpx
+from telegram import Bot
+from telegram.error import (
+    BadRequest,
+    ChatMigrated,
+    Conflict,
+    Forbidden,
+    InvalidToken,
+    NetworkError,
+    TelegramError,
+)
+from telegram.request import HTTPXRequest
+
+from core.errors import Busy, ChannelUnavailable, FrontdeskError, Rejected, Uncertain, UsageError
+from core.pacing import TELEGRAM_BOT, TELEGRAM_GROUP, TELEGRAM_PRIVATE, Pacer, Rate, Rule, Slot
+
+BASE_URL = "https://api.telegram.org"
+PATIENCE_S = 5.0  # for a turn, before the caller is told to come back
+_TIMEOUT_S = 15.0
+_UPLOAD_S = 60.0
+_CONNECTIONS = 64
+_POLLING_CONNECTIONS = 4  # with one alone, a torn poll wedges the next ones for good
+
+_SET_WEBHOOK = Rule((Rate(1, 1.0),))  # the server's own limit, which it answers with 429
+_MESSAGES = ("send", "edit", "copy", "forward")
+_MAKING = ("send", "copy", "forward")  # calls that make something new each time
+_MAKING_NOTHING = ("sendChatAction", "sendMessageDraft")
+_UNPACED = ("sendChatAction",)  # no message: it only heeds what Telegram told us to wait
+_NOT_SENT = (httpx.ConnectError, httpx.ConnectTimeout, httpx.PoolTimeout, httpx.UnsupportedProtocol, httpx.ProxyError)
+
+# The library writes whole requests, and httpx every address with the token in it.
+for _name, _level in (("telegram", logging.CRITICAL), ("httpx", logging.WARNING), ("httpcore", logging.WARNING)):
+    logging.getLogger(_name).setLevel(_level)
+
+_log = logging.getLogger(__name__)
+
+
+class Refusal(Rejected):
+    """Say that Telegram refuses a call, and in which words."""
+
+    def __init__(self, method: str, description: str) -> None:
+        super().__init__(f"Telegram refuses {method}: {description[:300].rstrip('.')}.")
+        self.method, self.description = method, description.lower()
+
+    def says(self, *words: str) -> bool:
+        """Tell whether one of WORDS, in small letters, stands in the description."""
+        return any(word in self.description for word in words)
+
+
+class Conflicted(Busy):
+    """Say that somebody else reads the bot's updates, or a webhook does."""
+
+
+@dataclass(frozen=True, slots=True)
+class Me:
+    """Who a bot is."""
+
+    bot_id: int
+    username: str = ""
+
+
+class _TooMany(TelegramError):
+    """Say how long Telegram wants us to wait; the library's own error warns of its future whenever it is made."""
+
+    def __init__(self, retry_after_s: float) -> None:
+        super().__init__("Too Many Requests")
+        self.retry_after_s = retry_after_s
+
+
+class _Request(HTTPXRequest):
+    """The library's requests, with the seconds of a 429 as they came."""
+
+    async def do_request(self, *arguments: Any, **more: Any) -> tuple[int, bytes]:
+        """Send a request and return status and body; raises _TooMany."""
+        status, body = await super().do_request(*arguments, **more)
+        if status == HTTPStatus.TOO_MANY_REQUESTS:
+            raise _TooMany(_retry_after_s(body))
+        return status, body
+
+
+def _retry_after_s(body: bytes) -> float:
+    try:
+        return float(json.loads(body)["parameters"]["retry_after"])
+    except (ValueError, KeyError, TypeError):
+        return 1.0
+
+
+class _Bot(Bot):
+    """The library's bot with one way for all methods, those it does not know included."""
+
+    async def call(self, method: str, arguments: Mapping[str, Any], read_timeout_s: float) -> Any:
+        """Call METHOD and return the JSON of its result; do_api_request would warn of every method it knows."""
+        return await self._post(method, dict(arguments), read_timeout=read_timeout_s)
+
+
+def bot_id_of(token: str) -> str:
+    """Return the bot's id, the part of its token that is no secret; raises UsageError where TOKEN is none."""
+    bot_id, _, rest = token.partition(":")
+    if not (bot_id.isascii() and bot_id.isdigit() and len(rest) >= 10):
+        raise UsageError("A token of Telegram looks like 123456:ABC...; copy it from @BotFather again.")
+    return bot_id
+
+
+class TelegramApi:
+    """Call methods of the Bot API as one bot."""
+
+    def __init__(self, name: str, token: str, pacer: Pacer, *, base_url: str = BASE_URL) -> None:
+        self.name = name  # as the settings call it
+        self.bot_id = bot_id_of(token)
+        self._pacer = pacer
+        self._file_url = f"{base_url.rstrip('/')}/file/bot{token}"
+        self._key = hashlib.sha256(f"frontdesk telegram\x00{token}".encode()).digest()
+        timeouts: dict[str, Any] = {
+            "read_timeout": _TIMEOUT_S,
+            "write_timeout": _TIMEOUT_S,
+            "connect_timeout": 5.0,
+            "pool_timeout": 5.0,
+            "media_write_timeout": _UPLOAD_S,
+        }
+        self._calling = _Request(connection_pool_size=_CONNECTIONS, **timeouts)
+        self._polling = _Request(connection_pool_size=_POLLING_CONNECTIONS, **timeouts)
+        self._bot = _Bot(
+            token,
+            base_url=f"{base_url.rstrip('/')}/bot",
+            base_file_url=f"{base_url.rstrip('/')}/file/bot",
+            request=self._calling,
+            get_updates_request=self._polling,
+        )
+        self._me: Me | None = None
+        self._lock = asyncio.Lock()
+        self._moved: dict[str, int] = {}
+        self._held: dict[str, float] = {}
+
+    def sign(self, purpose: str, text: str) -> str:
+        """Sign TEXT by the token, as 64 hexadecimal digits: every process that has the token can tell."""
+        return hmac.digest(self._key, f"{purpose}\x00{text}".encode(), hashlib.sha256).hex()
+
+    async def me(self) -> Me:
+        """Tell who the bot is; raises UsageError where Telegram refuses the token, else as `call` does."""
+        async with self._lock:
+            if self._me is None:
+                said = await self.call("getMe")
+                self._me = Me(int(said["id"]), str(said.get("username", "")))
+            return self._me
+
+    async def call(
+        self, method: str, *, patience_s: float | None = PATIENCE_S, timeout_s: float = _TIMEOUT_S, **arguments: Any
+    ) -> Any:
+        """Call METHOD and return its result as JSON; an argument that is None is left out.
+
+        Raises Refusal where Telegram refuses, Busy where it would take longer than PATIENCE_S to get a turn (None:
+        there is no limit) or Telegram wants us to wait, ChannelUnavailable where it does not answer, and Uncertain
+        where that leaves open whether a message was made.
+        """
+        chat_id = arguments.get("chat_id")
+        if str(chat_id) in self._moved:
+            chat_id = arguments["chat_id"] = self._moved[str(chat_id)]
+        slots = slots_of(self.bot_id, method, chat_id)
+        if method != "getUpdates":
+            await self._pacer.wait(slots, most_s=patience_s)
+        try:
+            return await self._send(method, arguments, timeout_s)
+        except ChatMigrated as error:
+            self._moved[str(chat_id)] = error.new_chat_id
+        except TelegramError as error:
+            ours = as_ours(self.name, method, error)
+            if isinstance(ours, Busy) and not isinstance(ours, Conflicted):
+                await self._hold(slots, ours.retry_after_s)
+            raise ours from None  # the address in the library's own error holds the token
+        return await self.call(method, patience_s=patience_s, timeout_s=timeout_s, **arguments)
+
+    async def download(self, file_path: str) -> bytes:
+        """Return the bytes of a file that getFile named; raises as `call` does."""
+        try:
+            url = f"{self._file_url}/{quote(file_path)}"
+            return bytes(await self._calling.retrieve(url, read_timeout=_UPLOAD_S))
+        except TelegramError as error:
+            raise as_ours(self.name, "the file", error) from None
+
+    async def close(self) -> None:
+        """Close the connections."""
+        for request in (self._calling, self._polling):
+            await request.shutdown()
+
+    async def _send(self, method: str, arguments: Mapping[str, Any], timeout_s: float) -> Any:
+        given = {name: value for name, value in arguments.items() if value is not None}
+        try:
+            async with asyncio.timeout(timeout_s + _UPLOAD_S):
+                return await self._bot.call(method, given, timeout_s)
+        except TimeoutError:
+            raise NetworkError("It did not end in time.") from httpx.ReadTimeout("")
+
+    async def _hold(self, slots: Sequence[Slot], seconds: float) -> None:
+        """Let no call to the chat go out for SECONDS; where another chat is held too, none of the bot at all.
+
+        Telegram does not say whom its limit is for: nearly always the chat, and the others need not wait for it.
+        """
+        now_s = asyncio.get_running_loop().time()
+        self._held = {key: until_s for key, until_s in self._held.items() if until_s > now_s}
+        chat = slots[-1].key
+        held = [slot.key for slot in slots] if self._held.keys() - {chat} else [chat]
+        self._held[chat] = now_s + seconds
+        for key in held:
+            await self._pacer.hold(key, seconds)
+
+
+def slots_of(bot_id: str, method: str, chat_id: Any = None) -> list[Slot]:
+    """Name what a call is paced by: for a message, an edit or a draft the bot and its chat, which is named last."""
+    bot = TELEGRAM_BOT.slot("telegram", bot_id)
+    if method == "setWebhook":
+        return [Slot(bot.key, ()), _SET_WEBHOOK.slot("telegram", bot_id, method)]
+    if chat_id is None:
+        return [Slot(bot.key, ())]
+    rule = TELEGRAM_GROUP if str(chat_id).startswith(("-", "@")) else TELEGRAM_PRIVATE
+    chat = rule.slot("telegram", bot_id, str(chat_id))
+    if method.startswith(_MESSAGES) and method not in _UNPACED:
+        return [bot, chat]
+    return [Slot(bot.key, ()), Slot(chat.key, ())]
+
+
+def as_ours(name: str, method: str, error: TelegramError) -> FrontdeskError:
+    """Turn the library's errors into ours."""
+    if isinstance(error, _TooMany):
+        return Busy("Telegram wants us to wait.", error.retry_after_s)
+    if isinstance(error, Conflict):
+        return Conflicted(f"Telegram answers {method}: {error.message}", 5.0)
+    if isinstance(error, InvalidToken):
+        return _of_token(name, method, error)
+    if isinstance(error, BadRequest | Forbidden):
+        return Refusal(method, error.message)
+    return _of_network(method, error)
+
+
+def _of_token(name: str, method: str, error: InvalidToken) -> FrontdeskError:
+    """Read what the library takes for a wrong token: 401 is one, 404 an unknown method or a token of a wrong form."""
+    refused = f"Telegram refuses the token of the bot {name}; copy it from @BotFather again."
+    if method == "getMe":
+        return UsageError(refused)
+    # What is to be sent waits for the right token.
+    return ChannelUnavailable(refused) if "unauthorized" in error.message.lower() else Refusal(method, "Not Found")
+
+
+def _of_network(method: str, error: TelegramError) -> FrontdeskError:
+    made = method.startswith(_MAKING) and method not in _MAKING_NOTHING
+    cause, said = error.__cause__, error.message.lower()
+    if isinstance(cause, _NOT_SENT):
+        return ChannelUnavailable("Telegram cannot be reached; check the network and TELEGRAM_API_URL.")
+    if "entity too large" in said:
+        return Refusal(method, "Request Entity Too Large")
+    # Any status but this one says that the request failed as a whole.
+    answered = isinstance(error, NetworkError) and not isinstance(cause, httpx.HTTPError) and "gateway time" not in said
+    if made and not answered:
+        return Uncertain(f"Telegram did not answer {method}, so it may have done it or not.")
+    return ChannelUnavailable(f"Telegram did not do {method} right now; it is tried again.")

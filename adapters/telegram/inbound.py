@@ -1,0 +1,339 @@
+"""From an update of the Bot API to what Frontdesk does about it: pure functions over its JSON.
+
+Fields of a wrong type count as missing, for a malformed update must not hold up its chat: Telegram would send it again
+and everything behind it would wait. Photos and files sent together (an album) arrive as one message each, with the same
+media_group_id; the inbox joins what one author wrote while nothing was answered, so each is a row of its own here.
+core.telegram.org/bots/api#update
+"""
+
+import re
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from adapters.telegram.addressed import Written, is_for, written
+from adapters.telegram.buttons import Action, Press, read_data
+from adapters.telegram.payload import Json, flag, integer, objects, record, text
+from adapters.telegram.taken import attachments
+from core import commands
+from core.channels import Listens
+from core.domain import Attachment, Author, Message
+from core.errors import UsageError
+from core.inbox import Incoming, Kind
+from core.places import Place, Platform
+
+ALLOWED_UPDATES = (
+    "message",
+    "edited_message",
+    "callback_query",
+    "my_chat_member",
+    "message_reaction",
+    "stopped_message_generation",
+)
+"""What is asked for in setWebhook and getUpdates."""
+
+_PRIVATE = "private"
+_GROUPS = ("group", "supergroup")
+_GONE = ("left", "kicked")
+_RATED = {
+    **dict.fromkeys(("👍", "❤", "🔥", "👏", "🎉", "🤩", "🙏", "👌", "💯", "🏆", "😍", "🤝", "🫡"), 1),
+    **dict.fromkeys(("👎", "💩", "🤮", "😡", "🤬", "🖕", "😢", "💔"), -1),
+}
+_EDITS_PER_S = 1 << 20  # room for several edits within one second, which have the same edit_date
+_START = re.compile(r"/start(?:\s+([A-Za-z0-9_-]{1,64}))?\s*")
+_LINKED = re.compile(r"(help|human|new|language|admin)(?:[_-](.+))?")
+
+
+@dataclass(frozen=True, slots=True)
+class Bot:
+    """The bot that an update came to."""
+
+    tenant_id: int
+    bot_id: int
+    username: str  # without the @
+
+
+@dataclass(frozen=True, slots=True)
+class Membership:
+    """What became of the bot in a chat."""
+
+    place: Place
+    user_id: str  # who did it
+    present: bool  # added or unblocked; else removed or blocked
+    private: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Heard:
+    """What an update asks for: an event to be stored, a button to be answered, a change of membership, or nothing."""
+
+    incoming: Incoming | None = None
+    press: Press | None = None  # answerCallbackQuery is due
+    membership: Membership | None = None
+    ignored: str = ""  # why there is nothing to do
+
+
+def hear(
+    update: Any,
+    bot: Bot,
+    *,
+    listens: Listens = Listens.MENTION,
+    albums: Collection[str] = (),
+    request_id: str = "",
+) -> Heard:
+    """Read an update; LISTENS is what the channel's settings say of messages that do not name the bot.
+
+    ALBUMS are the media_group_ids of which a message was for the bot: in a group only the one with the caption says so.
+    Raises UsageError where it is no update at all.
+    """
+    if not isinstance(update, Mapping) or integer(update, "update_id") is None:
+        raise UsageError("This is no update of Telegram; it has no update_id.")
+    about = _About(update, bot, listens, albums, request_id)
+    for kind, read in _READERS.items():
+        payload = record(update, kind)
+        if payload:
+            return read(about, payload)
+    return Heard(ignored="an update of a kind that is not used here")
+
+
+def place_of(update: Any) -> Place | None:
+    """Name the place an update comes from, so that its settings can be looked up; None where there is none."""
+    for kind in _READERS:
+        payload = record(update, kind)
+        chat = record(payload, "chat") or record(record(payload, "message"), "chat")
+        if chat:
+            return _place(record(payload, "message") if kind == "callback_query" else payload)
+    return None
+
+
+@dataclass(frozen=True, slots=True)
+class _About:
+    """An update and what it came to."""
+
+    update: Json
+    bot: Bot
+    listens: Listens
+    albums: Collection[str]
+    request_id: str
+
+    def incoming(
+        self,
+        payload: Json,
+        author: Author,
+        message: Message | None = None,
+        *,
+        kind: Kind = Kind.MESSAGE,
+        message_id: str = "",
+        revision: int = 0,
+        target: str = "",
+        reply_to: int | None = None,
+        detail: Json | None = None,
+    ) -> Incoming:
+        """Make the event of a payload that has a chat; without MESSAGE it says nothing."""
+        update_id = str(integer(self.update, "update_id"))
+        return Incoming(
+            message=message or self.message(payload, author, ""),
+            installation=str(self.bot.bot_id),
+            event_id=update_id,
+            message_id=message_id or f"update:{update_id}",
+            kind=kind,
+            revision=revision,
+            target=target,
+            address=_address(payload, reply_to),
+            detail=detail or {},
+            request_id=self.request_id,
+        )
+
+    def message(self, payload: Json, author: Author, said: str) -> Message:
+        """Make what AUTHOR says in the payload's place."""
+        return Message(self.bot.tenant_id, _place(payload), author, said, installation=str(self.bot.bot_id))
+
+
+def _place(payload: Json) -> Place:
+    chat_id = integer(record(payload, "chat"), "id")
+    return Place(Platform.TELEGRAM, "" if chat_id is None else str(chat_id), _topic(payload))
+
+
+def _topic(payload: Json) -> str:
+    """Return the topic's id; replies outside forums carry a message_thread_id too, which is none."""
+    topic = integer(payload, "message_thread_id") if flag(payload, "is_topic_message") else None
+    return "" if topic is None else str(topic)
+
+
+def _address(payload: Json, reply_to: int | None) -> dict[str, Any]:
+    """Say how the channel finds back: the chat, its kind, the topic, the message to reply to."""
+    chat = record(payload, "chat")
+    found: dict[str, Any] = {"chat_id": integer(chat, "id"), "chat_type": text(chat, "type")}
+    if topic := _topic(payload):
+        found["message_thread_id"] = int(topic)
+    if reply_to is not None:
+        found["reply_to"] = reply_to
+    return found
+
+
+def _author(user: Json) -> Author:
+    user_id = integer(user, "id")
+    name = f"{text(user, 'first_name')} {text(user, 'last_name')}".strip() or text(user, "username")
+    return Author("" if user_id is None else str(user_id), name)
+
+
+# Messages
+
+
+def _message(about: _About, payload: Json) -> Heard:
+    return _said(about, payload, Kind.MESSAGE)
+
+
+def _edited(about: _About, payload: Json) -> Heard:
+    return _said(about, payload, Kind.EDIT)
+
+
+def _said(about: _About, payload: Json, kind: Kind) -> Heard:
+    reason = _unanswered(about, payload)
+    message_id = integer(payload, "message_id")
+    if reason or message_id is None:
+        return Heard(ignored=reason or "a message without an id")
+    files = attachments(payload)
+    found = written(payload, about.bot.bot_id, about.bot.username)
+    if not found.text and not files:
+        return Heard(ignored="a service message")
+    private = text(record(payload, "chat"), "type") == _PRIVATE
+    if not private and not is_for(found, payload, about.bot.bot_id, about.listens, about.albums):
+        return Heard(ignored="a message to others")
+    return Heard(_event(about, payload, kind, message_id, found, files))
+
+
+def _event(
+    about: _About, payload: Json, kind: Kind, message_id: int, found: Written, files: tuple[Attachment, ...]
+) -> Incoming:
+    said, detail = _started(found.text)
+    author = _sender(payload)
+    message = Message(
+        about.bot.tenant_id, _place(payload), author, said, attachments=files, installation=str(about.bot.bot_id)
+    )
+    if group := text(payload, "media_group_id"):
+        detail["album"] = group
+    parsed = commands.parse(said)
+    if parsed is not None and parsed.name == "stop" and kind is Kind.MESSAGE:
+        return about.incoming(payload, author, kind=Kind.STOP, reply_to=message_id, detail=detail)
+    return about.incoming(
+        payload,
+        author,
+        message,
+        kind=kind,
+        message_id=str(message_id),
+        revision=_revision(about, payload) if kind is Kind.EDIT else 0,
+        reply_to=message_id,
+        detail=detail,
+    )
+
+
+def _unanswered(about: _About, payload: Json) -> str:
+    """Say why a message is not answered whatever it says; the empty string where it may be."""
+    chat, sender = record(payload, "chat"), record(payload, "from")
+    if integer(chat, "id") is None or text(chat, "type") not in (_PRIVATE, *_GROUPS):
+        return "a message outside private chats and groups"
+    if flag(payload, "is_automatic_forward") or text(record(payload, "sender_chat"), "type") == "channel":
+        return "a post of a channel"
+    anonymous = integer(record(payload, "sender_chat"), "id") == integer(chat, "id")
+    if integer(sender, "id") is None and not anonymous:
+        return "a message that nobody wrote"
+    if flag(sender, "is_bot") and not anonymous:
+        return "a message of a bot"
+    if integer(record(payload, "via_bot"), "id") == about.bot.bot_id:
+        return "a message of our own"
+    return ""
+
+
+def _sender(payload: Json) -> Author:
+    """Name who wrote; administrators who are anonymous write as their group."""
+    group = record(payload, "sender_chat")
+    if integer(group, "id") is not None:
+        return Author(str(integer(group, "id")), text(group, "title"))
+    return _author(record(payload, "from"))
+
+
+def _revision(about: _About, payload: Json) -> int:
+    edited = min(max(integer(payload, "edit_date") or 1, 1), 1 << 40)
+    return edited * _EDITS_PER_S + (integer(about.update, "update_id") or 0) % _EDITS_PER_S
+
+
+def _started(said: str) -> tuple[str, dict[str, Any]]:
+    """Turn a deep link's parameter into the command it names, language_de into /language de; others are noted."""
+    found = _START.fullmatch(said)
+    if found is None or not found[1]:
+        return said, {}
+    linked = _LINKED.fullmatch(found[1])
+    if linked is None:
+        return "/start", {"start": found[1]}
+    return f"/{linked[1]} {linked[2] or ''}".strip(), {"start": found[1]}
+
+
+# Everything else
+
+
+def _pressed(about: _About, query: Json) -> Heard:
+    query_id, message, user = text(query, "id"), record(query, "message"), record(query, "from")
+    chat_id, message_id = integer(record(message, "chat"), "id"), integer(message, "message_id")
+    if not query_id or chat_id is None or message_id is None or integer(user, "id") is None:
+        return (
+            Heard(press=Press(query_id), ignored="a button without its message")
+            if query_id
+            else Heard(ignored="a button without an id")
+        )
+    press = read_data(query_id, text(query, "data"), str(message_id))
+    return Heard(_of_press(about, press, message, _author(user)), press)
+
+
+def _of_press(about: _About, press: Press, message: Json, author: Author) -> Incoming | None:
+    answer_id = integer(message, "message_id")
+    match press.action:
+        case Action.UP | Action.DOWN:
+            rating = {"rating": 1 if press.action is Action.UP else -1, "reason": ""}
+            return about.incoming(message, author, kind=Kind.FEEDBACK, target=press.message_id, detail=rating)
+        case Action.HUMAN:
+            return about.incoming(message, author, about.message(message, author, "/human"), reply_to=answer_id)
+        case Action.STOP:
+            return about.incoming(message, author, kind=Kind.STOP)
+        case _:
+            return None
+
+
+def _member(_: _About, payload: Json) -> Heard:
+    chat, status = record(payload, "chat"), text(record(payload, "new_chat_member"), "status")
+    if integer(chat, "id") is None or not status:
+        return Heard(ignored="a change of membership without its chat")
+    user_id = _author(record(payload, "from")).author_id
+    present = status not in _GONE
+    return Heard(membership=Membership(_place(payload), user_id, present, text(chat, "type") == _PRIVATE))
+
+
+def _reacted(about: _About, payload: Json) -> Heard:
+    message_id, user = integer(payload, "message_id"), record(payload, "user")
+    emoji = [text(reaction, "emoji") for reaction in objects(payload, "new_reaction")]
+    rating = next((_RATED[sign.rstrip("\ufe0f")] for sign in emoji if sign.rstrip("\ufe0f") in _RATED), 0)
+    if message_id is None or integer(user, "id") is None or integer(record(payload, "chat"), "id") is None:
+        return Heard(ignored="a reaction without its author or message")
+    if not rating or flag(user, "is_bot"):
+        return Heard(ignored="a reaction that is no rating")
+    detail = {"rating": rating, "reason": ""}
+    return Heard(about.incoming(payload, _author(user), kind=Kind.FEEDBACK, target=str(message_id), detail=detail))
+
+
+def _stopped(about: _About, payload: Json) -> Heard:
+    """Stop what grows in a draft; drafts are in private chats alone, whose id is that of the user."""
+    chat_id, topic = integer(record(payload, "chat"), "id"), integer(payload, "message_thread_id")
+    if chat_id is None:
+        return Heard(ignored="a stop without its chat")
+    within = {**payload, "is_topic_message": topic is not None}
+    return Heard(about.incoming(within, Author(str(chat_id)), kind=Kind.STOP))
+
+
+_READERS = {
+    "message": _message,
+    "edited_message": _edited,
+    "callback_query": _pressed,
+    "my_chat_member": _member,
+    "message_reaction": _reacted,
+    "stopped_message_generation": _stopped,
+}

@@ -1,0 +1,103 @@
+"""Send and edit one message: HTML first, the plain text where Telegram cannot read it, no previews of links."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from telegram import InputFile
+
+from adapters.telegram.api import PATIENCE_S, Refusal, TelegramApi
+from adapters.telegram.outbound import Part, keyboard
+
+_NO_PREVIEW = {"is_disabled": True}
+_UNPARSED = ("can't parse entities", "can't find end", "unsupported start tag", "unclosed", "entity_")
+_UNCHANGED = ("message is not modified",)
+_TOPIC_GONE = ("message thread not found", "topic_closed", "topic_deleted", "topic closed")
+_UPLOAD_S = 60.0
+
+
+async def send_part(
+    api: TelegramApi,
+    address: Mapping[str, Any],
+    part: Part,
+    *,
+    reply: bool = False,
+    patience_s: float | None = PATIENCE_S,
+) -> str:
+    """Send PART where ADDRESS says and return the id of the message; raises as TelegramApi.call does."""
+    where = {**where_of(address), **_reply_to(address, reply=reply)}
+    if part.file is not None:
+        document = InputFile(part.file.text.encode(), filename=part.file.name, attach=True)
+        sent = await _once_more_outside(
+            api, "sendDocument", {**where, "document": document}, patience_s=patience_s, timeout_s=_UPLOAD_S
+        )
+        return str(sent["message_id"])
+    more = {**where, "link_preview_options": _NO_PREVIEW, "reply_markup": keyboard(part.rows) if part.rows else None}
+    try:
+        sent = await _once_more_outside(
+            api, "sendMessage", {**more, "text": part.html, "parse_mode": "HTML"}, patience_s=patience_s
+        )
+    except Refusal as refusal:
+        if not refusal.says(*_UNPARSED):
+            raise
+        sent = await api.call("sendMessage", patience_s=patience_s, **more, text=part.plain)
+    return str(sent["message_id"])
+
+
+async def edit_part(
+    api: TelegramApi, chat_id: Any, message_id: str, part: Part, *, patience_s: float | None = PATIENCE_S
+) -> None:
+    """Put PART in place of a message; what stands there already is as good. Raises as TelegramApi.call does."""
+    more = {
+        "chat_id": chat_id,
+        "message_id": int(message_id),
+        "link_preview_options": _NO_PREVIEW,
+        "reply_markup": keyboard(part.rows) if part.rows else None,
+    }
+    try:
+        await _edit(api, patience_s, text=part.html, parse_mode="HTML", **more)
+    except Refusal as refusal:
+        if not refusal.says(*_UNPARSED):
+            raise
+        await _edit(api, patience_s, text=part.plain, **more)
+
+
+async def draft(api: TelegramApi, address: Mapping[str, Any], draft_id: int, part: Part) -> None:
+    """Show PART as a draft that grows, where a turn is free right now; raises as TelegramApi.call does."""
+    more = {**where_of(address), "draft_id": draft_id, "can_stop": True}
+    await api.call("sendMessageDraft", patience_s=0.0, **more, text=part.html, parse_mode="HTML")
+
+
+def where_of(address: Mapping[str, Any]) -> dict[str, Any]:
+    """Name the chat, and the topic where it is one: Telegram refuses the id of any other thread."""
+    return {"chat_id": address.get("chat_id"), "message_thread_id": address.get("message_thread_id")}
+
+
+def is_private(address: Mapping[str, Any]) -> bool:
+    """Tell whether one person alone reads the chat."""
+    chat_id = address.get("chat_id")
+    return bool(address.get("chat_type", "private" if isinstance(chat_id, int) and chat_id > 0 else "") == "private")
+
+
+def _reply_to(address: Mapping[str, Any], *, reply: bool) -> dict[str, Any]:
+    message_id = address.get("reply_to")
+    if not reply or message_id is None:
+        return {}
+    return {"reply_parameters": {"message_id": message_id, "allow_sending_without_reply": True}}
+
+
+async def _once_more_outside(api: TelegramApi, method: str, arguments: dict[str, Any], **more: Any) -> Any:
+    """Send to the topic, and where it is gone to the chat itself."""
+    try:
+        return await api.call(method, **more, **arguments)
+    except Refusal as refusal:
+        if arguments.get("message_thread_id") is None or not refusal.says(*_TOPIC_GONE):
+            raise
+    return await api.call(method, **more, **{**arguments, "message_thread_id": None})
+
+
+async def _edit(api: TelegramApi, patience_s: float | None, **arguments: Any) -> None:
+    try:
+        await api.call("editMessageText", patience_s=patience_s, **arguments)
+    except Refusal as refusal:
+        if not refusal.says(*_UNCHANGED):
+            raise

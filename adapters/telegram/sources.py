@@ -1,0 +1,48 @@
+"""Show the passage behind a source, to whoever presses its button."""
+
+from typing import Protocol
+
+from adapters.telegram.api import TelegramApi
+from adapters.telegram.buttons import Press
+from adapters.telegram.limits import CALLBACK_ANSWER
+from adapters.telegram.outbound import passage
+from adapters.telegram.posting import send_part
+from core.outbox import Delivery
+from core.parts import utf16_units
+from core.places import Place
+
+_PATIENCE_S = 30.0
+
+
+class Deliveries(Protocol):
+    """The part of the outbox that is read here."""
+
+    async def of_message(self, tenant_id: int, installation: str, place: Place, message_id: str) -> Delivery | None:
+        """Look up the delivery that the platform's message MESSAGE_ID is a part of."""
+
+
+class Sources:
+    """Look passages up in what was sent; nothing is changed."""
+
+    def __init__(self, deliveries: Deliveries) -> None:
+        self._deliveries = deliveries
+
+    async def find(self, tenant_id: int, installation: str, place: Place, press: Press) -> Delivery | None:
+        """Look up the answer of the tenant that PRESS names and that the message with the button belongs to."""
+        found = await self._deliveries.of_message(tenant_id, installation, place, press.message_id)
+        right = found is not None and found.outbox_id == press.outbox_id and found.content is not None
+        return found if right else None
+
+    def short(self, delivery: Delivery, number: int) -> str:
+        """Return the passage where it fits the window that answers a button; else the empty string."""
+        parts = passage(delivery.content, number) if delivery.content is not None else []
+        fits = len(parts) == 1 and utf16_units(parts[0].plain) <= CALLBACK_ANSWER
+        return parts[0].plain if fits else ""
+
+    async def show(self, api: TelegramApi, delivery: Delivery, press: Press) -> None:
+        """Send the passage below the answer; raises as TelegramApi.call does."""
+        if delivery.content is None:
+            return
+        address = {**delivery.target.address, "reply_to": int(press.message_id)}
+        for place, part in enumerate(passage(delivery.content, press.number)):
+            await send_part(api, address, part, reply=place == 0, patience_s=_PATIENCE_S)

@@ -1,0 +1,308 @@
+"""The Telegram channel against the loopback Bot API and a real outbox, on a clock of the test's own."""
+
+import logging
+from dataclasses import replace
+
+import pytest
+
+from adapters.postgres.outbox import PostgresOutbox
+from adapters.telegram.api import Refusal, TelegramApi, bot_id_of
+from adapters.telegram.channel import TelegramChannel
+from adapters.telegram.outbound import Part
+from adapters.telegram.posting import edit_part, send_part
+from core.domain import Answer, File, Origin
+from core.errors import Busy, ChannelUnavailable, Rejected, UsageError
+from core.outbox import Posting, Purpose, Settled, Target
+from core.pacing import PreferredPacer
+from core.places import Place, Platform
+from tests.platform.telegram_server import Clock, TelegramServer
+
+ANSWER = Answer("Twenty *days* & <nights>.", Origin.DOCUMENTS, None)
+
+
+class Desk:
+    """A bot with its channel, a person and a group they are both in."""
+
+    def __init__(self, telegram, clock, outbox):
+        self.telegram, self.clock, self.outbox = telegram, clock, outbox
+        self.bot = telegram.add_bot()
+        self.user = telegram.add_user()
+        self.chat = telegram.private(self.bot, self.user)
+        self.group = telegram.add_group(self.user, self.bot.user, is_forum=True)
+        self.pacer = PreferredPacer(clock=clock.now, sleep=self.sleep)
+        self.api = TelegramApi("help", self.bot.token, self.pacer, base_url=telegram.url)
+        self.channel = TelegramChannel({self.api.bot_id: self.api}, clock=clock.now)
+
+    async def sleep(self, seconds):
+        self.clock.advance(seconds)
+
+    def target(self, chat=None, **address):
+        chat = chat or self.chat
+        address = {"chat_id": chat.chat_id, "chat_type": chat.kind, **address}
+        place = Place(Platform.TELEGRAM, str(chat.chat_id))
+        return Target(1, self.api.bot_id, place, str(self.user.user_id), address)
+
+    async def posting(self, chat=None, **address):
+        delivery = await self.outbox.open(self.target(chat, **address), Purpose.ANSWER)
+        return Posting(self.outbox, delivery, self.channel.doubt)
+
+    async def again(self, posting):
+        """Open the delivery as a worker does that takes it over."""
+        delivery = await self.outbox.reopen(1, posting.delivery.outbox_id)
+        return Posting(self.outbox, delivery, self.channel.doubt)
+
+    def texts(self, chat=None, topic=None):
+        return [message.text for message in self.telegram.from_bot(chat or self.chat, topic)]
+
+    def count(self, method):
+        return sum(name == method for name, _ in self.telegram.calls)
+
+
+@pytest.fixture
+async def desk(database):
+    clock = Clock(manual=True)
+    async with TelegramServer(clock=clock) as telegram:
+        desk = Desk(telegram, clock, PostgresOutbox(database))
+        yield desk
+        await desk.api.close()
+        assert telegram.early_calls == 0
+
+
+async def grow(desk, reply, pieces, every_s=1.0):
+    for piece in pieces:
+        await reply.write(piece)
+        desk.clock.advance(every_s)
+
+
+async def test_a_private_answer_grows_as_a_draft_and_ends_as_one_message(desk):
+    posting = await desk.posting()
+    reply = desk.channel.reply(posting)
+    await grow(desk, reply, ["Twenty ", "days ", "and ", "nights"])
+    (draft,) = desk.telegram.live_drafts(desk.chat)
+    assert draft.text.startswith("Twenty days")
+    assert draft.can_stop
+    await reply.finish(ANSWER)
+    (message,) = desk.telegram.from_bot(desk.chat)
+    assert message.text == "Twenty days & <nights>."
+    assert not message.previews
+    assert message.reply_to is None
+    assert desk.telegram.live_drafts(desk.chat) == []
+    assert desk.telegram.violations == []
+
+
+async def test_drafts_are_at_least_a_second_and_a_half_apart_and_back_off(desk):
+    reply = desk.channel.reply(await desk.posting())
+    await grow(desk, reply, [f"word{n} " for n in range(600)], every_s=0.1)
+    assert 5 <= desk.count("sendmessagedraft") <= 16
+    assert desk.telegram.flood.refused == 0
+
+
+async def test_in_a_group_one_message_grows_by_edits_three_seconds_apart(desk):
+    question = await desk.telegram.say(desk.group, desk.user, "How long?")
+    posting = await desk.posting(desk.group, reply_to=question.message_id)
+    reply = desk.channel.reply(posting)
+    await grow(desk, reply, [f"word{n} " for n in range(100)], every_s=0.3)
+    assert desk.count("sendmessage") == 1
+    assert 3 <= desk.count("editmessagetext") <= 10
+    await reply.finish(ANSWER)
+    (message,) = desk.telegram.from_bot(desk.group)
+    assert message.text == "Twenty days & <nights>."
+    assert message.reply_to is question
+    assert desk.count("sendmessage") == 1
+    assert desk.telegram.violations == []
+
+
+async def test_a_command_s_answer_is_not_shown_to_a_group_before_it_is_known_for_whom_it_is(desk):
+    reply = desk.channel.reply(await desk.posting(desk.group, command=True))
+    await grow(desk, reply, ["Here are ", "all tickets."], every_s=5.0)
+    assert desk.texts(desk.group) == []
+
+
+async def test_where_drafts_are_refused_a_message_grows(desk):
+    desk.group.is_forum = False
+    posting = await desk.posting(desk.group, chat_type="private")  # the server takes no drafts there
+    reply = desk.channel.reply(posting)
+    await grow(desk, reply, ["Twenty ", "days"], every_s=5.0)
+    await reply.finish(ANSWER)
+    assert desk.texts(desk.group) == ["Twenty days & <nights>."]
+    assert desk.count("sendmessage") == 1
+
+
+async def test_a_second_worker_edits_what_the_first_one_posted(desk):
+    first = await desk.posting(desk.group)
+    reply = desk.channel.reply(first)
+    await grow(desk, reply, ["Twenty ", "days"], every_s=5.0)
+    second = await desk.again(first)
+    await desk.channel.reply(second).finish(ANSWER)
+    await desk.channel.reply(second).finish(ANSWER)
+    assert desk.texts(desk.group) == ["Twenty days & <nights>."]
+
+
+async def test_html_that_telegram_cannot_read_is_sent_as_the_plain_text(desk):
+    address = desk.target().address
+    message_id = await send_part(desk.api, address, Part("<b>twenty", "twenty"))
+    assert desk.texts() == ["twenty"]
+    await edit_part(desk.api, desk.chat.chat_id, message_id, Part("<i>thirty", "thirty"))
+    await edit_part(desk.api, desk.chat.chat_id, message_id, Part("thirty", "thirty"))
+    assert desk.texts() == ["thirty"]
+
+
+async def test_a_topic_is_answered_in_the_topic_and_where_it_is_gone_in_the_group(desk):
+    topic = desk.telegram.add_topic(desk.group, desk.user)
+    await desk.channel.reply(await desk.posting(desk.group, message_thread_id=topic)).finish(ANSWER)
+    assert desk.texts(desk.group, topic) == ["Twenty days & <nights>."]
+    await desk.channel.reply(await desk.posting(desk.group, message_thread_id=99_999)).finish(ANSWER)
+    assert desk.texts(desk.group) == ["Twenty days & <nights>."]
+
+
+async def test_a_long_answer_comes_in_parts_and_a_shorter_one_takes_the_rest_away(desk):
+    posting = await desk.posting()
+    long = "\n\n".join(["Full-time employees have 28 days of paid vacation."] * 200)
+    await desk.channel.reply(posting).finish(replace(ANSWER, text=long))
+    assert len(desk.texts()) == 3
+    assert "".join(desk.texts()).count("28 days") == 200
+    await desk.channel.reply(await desk.again(posting)).finish(ANSWER)
+    assert desk.texts() == ["Twenty days & <nights>."]
+
+
+async def test_a_file_follows_once(desk):
+    posting = await desk.posting()
+    answer = replace(ANSWER, origin=Origin.COMMAND, file=File("export.md", "text/markdown", "# All of it"))
+    await desk.channel.reply(posting).finish(answer)
+    await desk.channel.reply(await desk.again(posting)).finish(answer)
+    text, document = desk.telegram.from_bot(desk.chat)
+    assert text.text == "Twenty days & <nights>."
+    sent = desk.telegram.state.files[document.media["document"]["file_id"]]
+    assert (sent.name, sent.data) == ("export.md", b"# All of it")
+
+
+async def test_a_private_answer_leaves_the_group(desk):
+    answer = replace(ANSWER, origin=Origin.COMMAND, private=True)
+    posting = await desk.posting(desk.group)
+    await desk.channel.reply(posting).finish(answer)
+    await desk.channel.reply(await desk.again(posting)).finish(answer)
+    assert desk.texts(desk.chat) == ["Twenty days & <nights>."]
+    (told,) = desk.texts(desk.group)
+    assert "private" in told
+
+
+async def test_whoever_never_started_the_bot_is_told_how(desk):
+    desk.chat.started = False
+    await desk.channel.reply(await desk.posting(desk.group)).finish(replace(ANSWER, private=True))
+    (told,) = desk.texts(desk.group)
+    assert "https://t.me/frontdesk_bot?start=help" in told
+    assert "nights" not in told
+
+
+async def test_withdrawn_messages_are_deleted_and_old_ones_say_so(desk):
+    posting = await desk.posting()
+    await desk.channel.reply(posting).finish(ANSWER)
+    await desk.channel.withdraw(posting)
+    assert desk.texts() == []
+    assert posting.delivery.sent == ()
+    old = await desk.posting()
+    await desk.channel.reply(old).finish(ANSWER)
+    desk.clock.advance(49 * 3600)
+    await desk.channel.withdraw(old)
+    assert desk.texts() == ["This answer was withdrawn."]
+
+
+async def test_a_retry_after_is_kept_to_the_second_and_for_its_chat_alone(desk):
+    desk.telegram.be_busy(desk.bot, 7, desk.chat.chat_id)
+    posting = await desk.posting()
+    with pytest.raises(Busy) as caught:
+        await desk.channel.reply(posting).finish(ANSWER)
+    assert caught.value.retry_after_s == 7
+    desk.telegram.flood.early_calls = 0  # nobody could know of the first one
+    await desk.channel.reply(await desk.posting(desk.group)).finish(ANSWER)
+    assert desk.clock.now() < 2
+    with pytest.raises(Busy):
+        await desk.channel.reply(posting).finish(ANSWER)
+    desk.clock.advance(7)
+    await desk.channel.reply(posting).finish(ANSWER)
+    assert desk.texts() == ["Twenty days & <nights>."]
+    assert desk.telegram.early_calls == 0
+
+
+async def test_where_two_chats_are_told_to_wait_the_whole_bot_waits(desk):
+    desk.telegram.be_busy(desk.bot, 9)
+    for chat in (desk.chat, desk.group):
+        with pytest.raises(Busy):
+            await desk.channel.reply(await desk.posting(chat)).finish(ANSWER)
+    refused = desk.telegram.flood.refused
+    other = desk.telegram.private(desk.bot, desk.telegram.add_user("u2"))
+    with pytest.raises(Busy):
+        await desk.channel.reply(await desk.posting(other)).finish(ANSWER)
+    assert desk.telegram.flood.refused == refused
+    desk.telegram.flood.early_calls = 0  # the second chat could not know
+
+
+async def test_a_post_in_doubt_is_made_again_and_counted(desk):
+    desk.telegram.drop_responses(1)
+    posting = await desk.posting()
+    await desk.channel.reply(posting).finish(ANSWER)
+    assert desk.texts() == ["Twenty days & <nights>."] * 2
+    assert posting.doubtful == 1
+
+
+async def test_an_outage_is_no_doubt(desk):
+    posting = await desk.posting()
+    desk.telegram.be_out(1)
+    with pytest.raises(ChannelUnavailable):
+        await desk.channel.reply(posting).finish(ANSWER)
+    await desk.channel.reply(posting).finish(ANSWER)
+    assert desk.texts() == ["Twenty days & <nights>."]
+    assert posting.doubtful == 0
+
+
+async def test_whoever_blocked_the_bot_gets_nothing_for_good(desk):
+    desk.chat.blocked = True
+    posting = await desk.posting()
+    with pytest.raises(Rejected, match="blocked"):
+        await desk.channel.reply(posting).finish(ANSWER)
+    await desk.outbox.settle(posting.delivery, Settled.FAILED)
+
+
+async def test_typing_is_shown_and_costs_no_turn(desk):
+    for _ in range(5):
+        await desk.channel.working(desk.target())
+    assert desk.chat.actions == ["typing"] * 5
+    assert desk.clock.now() == 0
+
+
+async def test_a_bot_that_is_not_in_the_settings_is_named(desk):
+    target = replace(desk.target(), installation="4711")
+    with pytest.raises(ChannelUnavailable, match="TELEGRAM_BOTS"):
+        await desk.channel.working(target)
+
+
+async def test_methods_the_library_does_not_know_can_be_called(desk):
+    rich = {"markdown": "# Twenty days"}
+    sent = await desk.api.call("sendRichMessage", chat_id=desk.chat.chat_id, rich_message=rich)
+    assert sent["rich_message"] == rich
+    with pytest.raises(Refusal, match="Not Found"):
+        await desk.api.call("sendNonsense", chat_id=desk.chat.chat_id)
+
+
+async def test_a_wrong_token_is_named_by_its_bot_and_never_shown(desk, caplog):
+    caplog.set_level(logging.DEBUG)
+    token = "123456789:AAHdqTcvCH1vGWJxfSeofSAs0K5PALDs00"
+    api = TelegramApi("other", token, desk.pacer, base_url=desk.telegram.url)
+    away = TelegramApi("away", token, desk.pacer, base_url="http://127.0.0.1:9")
+    with pytest.raises(UsageError, match="bot other") as refused:
+        await api.me()
+    with pytest.raises(ChannelUnavailable) as unreachable:
+        await away.me()
+    for error in (refused.value, unreachable.value):
+        assert token not in str(error)
+        assert error.__cause__ is None
+    ours = [record.getMessage() for record in caplog.records if not record.name.startswith("aiohttp")]
+    assert token not in "\n".join(ours)
+    await api.close()
+    await away.close()
+
+
+@pytest.mark.parametrize("token", ["", "abc", "12:", ":AAHdqTcvCH1vGWJxfSeofSAs0K5", "x1:AAHdqTcvCH1vGWJxfSeofSAs0K5"])
+def test_what_is_no_token_is_refused(token):
+    with pytest.raises(UsageError):
+        bot_id_of(token)
