@@ -17,7 +17,7 @@ from core.ingestions import ENDED, Job, JobState, summary
 
 jobs = typer.Typer(help="Watch, list and cancel ingestions in the background.", no_args_is_help=True)
 
-Number = Annotated[int, typer.Argument(metavar="N", help="The number of the job.")]
+Number = Annotated[int, typer.Argument(metavar="N", min=1, max=2**31, help="The number of the job.")]
 
 _LOOK_S = 0.5
 _STYLE = {JobState.DONE: "green", JobState.FAILED: "red", JobState.CANCELLED: "yellow", JobState.RUNNING: "bold"}

@@ -14,7 +14,6 @@ from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 from core.domain import Mode
 from core.errors import UsageError
 from core.escalation import TicketPolicy
-from core.places import Platform
 
 
 def _default_home() -> Path:
@@ -181,10 +180,6 @@ class Settings(BaseSettings):
         le=8,
         description="Seconds, at most 8, that answers under way have to end when a process is told to stop.",
     )
-    admins_from: Annotated[tuple[Platform, ...], NoDecode] = Field(
-        (Platform.CONSOLE,),
-        description="Platforms whose own administrators administer Frontdesk too, separated by commas.",
-    )
     public_url: str | None = Field(
         None,
         description="Address under which the web server is reached from outside, such as https://help.example.org.",
@@ -204,9 +199,7 @@ class Settings(BaseSettings):
     def _pairs(cls, value: Any) -> Any:
         return dict(part.strip().partition("=")[::2] for part in value.split(",")) if isinstance(value, str) else value
 
-    @field_validator(
-        "fetch_allow_hosts", "fetch_allow_networks", "models", "admins_from", "telegram_administrators", mode="before"
-    )
+    @field_validator("fetch_allow_hosts", "fetch_allow_networks", "models", "telegram_administrators", mode="before")
     @classmethod
     def _split(cls, value: Any) -> Any:
         return [part.strip() for part in value.split(",") if part.strip()] if isinstance(value, str) else value

@@ -54,6 +54,9 @@ from ingest.attachments import SessionAttachments
 from ingest.fetch import AllowedTargets, FetchLimits
 from ingest.pipeline import Ingestion, Limits
 
+RULED = (Platform.CONSOLE, Platform.SLACK, Platform.TEAMS, Platform.TELEGRAM)
+"""Platforms that say of an author whether the operator's rule for them makes an administrator: see the settings."""
+
 
 @dataclass(frozen=True, slots=True)
 class Frontdesk:
@@ -115,7 +118,7 @@ def _connect(
         tickets=tickets,
         knowledge=knowledge,
         channels=channels,
-        access=Access(PostgresAdministrators(database), settings.admins_from),
+        access=Access(PostgresAdministrators(database), RULED),
         authors=PostgresAuthors(database),
         outbox=PostgresOutbox(database),
         stats=PostgresStats(database),

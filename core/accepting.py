@@ -114,6 +114,7 @@ def _prepare_message(message: Message, limits: Limits) -> Message:
             clean_id(message.author.author_id, longest), clean_name(message.author.name, limits.longest_name)
         ),
         installation=clean_id(message.installation, longest),
+        knowledge_bases=tuple(clean_json(name) for name in message.knowledge_bases),
         attachments=tuple(_prepare_attachment(attachment, limits) for attachment in message.attachments),
     )
 

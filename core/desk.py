@@ -125,6 +125,7 @@ class Desk:
                 except Superseded:
                     _log.info("another worker has taken over row %s", batch.lead.inbox_id)
                     return
+                _log.info("row %s has ended", batch.lead.inbox_id, extra={"kind": batch.incoming.kind.value})
                 self._at("ended")
 
     async def deliver(self, tenant_id: int, outbox_id: int, *, last_try: bool = False) -> None:
@@ -236,6 +237,8 @@ class Desk:
         except Rejected:
             raise
         except (UsageError, Refused) as error:
+            if isinstance(error, Refused) and error.__cause__ is not None:
+                raise  # a driver's words name hosts and tables, which are no author's business
             language = detect(work.message.text[:1_000])
             text = wording.say(str(error), language)
             return Answer(text, Origin.FAILED, None, resolved=False, language=language)

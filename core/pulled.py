@@ -5,6 +5,7 @@ database, so that what a worker that was taken over still says is refused, and a
 """
 
 import json
+import re
 import time
 from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
@@ -21,6 +22,8 @@ from core.places import Platform
 GATHER_S = 0.08  # pieces of an answer are written together, so that commits stay few
 TICK_S = 1.0
 _MOST_STEPS = 10
+_NUMBER = re.compile(r"[0-9]{1,18}")
+_HIGHEST = 2**31 - 1  # position that PostgreSQL has
 
 
 class EventKind(StrEnum):
@@ -220,6 +223,6 @@ def parse_event_id(event_id: str) -> tuple[int, int]:
     if not event_id:
         return 0, 0
     inbox_id, _, position = event_id.partition(".")
-    if not (inbox_id.isdecimal() and position.isdecimal() and len(event_id) <= 40 and event_id.isascii()):
+    if not (_NUMBER.fullmatch(inbox_id) and _NUMBER.fullmatch(position) and int(position) <= _HIGHEST):
         raise UsageError("The id of the last event cannot be read; send it as it was received, or none.")
     return int(inbox_id), int(position)

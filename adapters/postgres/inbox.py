@@ -1,5 +1,6 @@
 """What comes in: one row for each event, one statement to take it, one claim at a time to answer it."""
 
+import asyncio
 import time
 from collections.abc import Sequence
 from dataclasses import replace
@@ -11,13 +12,14 @@ from adapters.postgres.database import Connection, Database
 from adapters.postgres.gathering import Gathering
 from adapters.postgres.sessions import FORGET_EXCHANGE
 from core.batching import End, Plan, Row, overtaken, plan
-from core.errors import NotFound, Overloaded, Superseded
+from core.errors import NotFound, Overloaded, StoreUnavailable, Superseded
 from core.inbox import Accepted, Batch, Ending, Entry, Incoming, Kind, State, Thread
 from core.places import Place, Platform
 
 INCOMING = TypeAdapter(Incoming)
 
-_ACCEPT_S = 2.4  # platforms hang up after 3 s, and must have heard from us before
+_ACCEPT_S = 2.4  # of one list
+_HEARD_S = 2.5  # platforms hang up after 3 s, and must have heard from us before
 _COUNTED_TO = 400  # waiting rows, from which on a tenant's jobs step back no further
 _COUNTED_FOR_S = 1.0
 _KEPT_DAYS = 1.0  # platforms deliver again for hours
@@ -135,7 +137,11 @@ class PostgresInbox:
         Raises Overloaded where too much of the tenant's or the author's is waiting, StoreUnavailable within 2.5 s when
         PostgreSQL does not answer.
         """
-        found = await self._accepting.ask(incoming)
+        try:
+            async with asyncio.timeout(_HEARD_S):  # with the lists before this one's
+                found = await self._accepting.ask(incoming)
+        except TimeoutError as error:
+            raise StoreUnavailable("PostgreSQL does not answer in time; send it again.") from error
         if found["outcome"] == "tenant":
             self._counted[incoming.message.tenant_id] = (time.monotonic(), True)
             raise Overloaded("Too many messages are waiting to be answered; try again soon.", found["retry_after_s"])

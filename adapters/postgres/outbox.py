@@ -66,7 +66,9 @@ begun = null,
 
 _SETTLE = """
 settled = $3, reason = $4, settled_at = now(),
-    doubts = greatest(doubts, ($3 = 'uncertain')::integer)
+    doubts = greatest(doubts, ($3 = 'uncertain')::integer),
+    content = case when $3 <> 'withdrawn' then content end,
+    partial = case when $3 <> 'withdrawn' then partial else '' end
 """
 
 _ENQUEUE = """

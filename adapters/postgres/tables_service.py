@@ -323,6 +323,19 @@ class TicketAnnouncementRow(SQLModel, table=True):
     created_at: datetime = Field(sa_column=_when())
 
 
+class ConversationRow(SQLModel, table=True):
+    """Where a conversation is reached now, for platforms whose addresses change, and whether it was greeted."""
+
+    __tablename__ = "conversations"
+    tenant_id: int = Field(sa_column=_tenant_key())
+    platform: str = Field(sa_column=_key())
+    installation: str = Field(sa_column=_key())
+    channel: str = Field(sa_column=_key())
+    address: dict[str, Any] = Field(sa_column=Column(JSONB, nullable=False))
+    greeted_at: datetime | None = Field(sa_column=_when(set_by_us=True))
+    updated_at: datetime = Field(sa_column=_when())
+
+
 class PacingRow(SQLModel, table=True):
     """When the calls of a platform's API under one key went out; it belongs to no tenant and may be lost.
 

@@ -11,7 +11,7 @@ from typing import Protocol
 
 from aiohttp import web
 
-from adapters.web.inbound import GivenFile, given_files, incoming, interaction
+from adapters.web.inbound import GivenFile, given_files, incoming, interaction, place_of
 from adapters.web.requests import BODY_BYTES, Unauthorized, bearer, parse_object, read_body, same_secret
 from adapters.web.server import ENDING
 from core.attached import Uploads
@@ -20,7 +20,7 @@ from core.errors import NotFound, StoreUnavailable, TooLarge, UsageError
 from core.inbox import Accepted, Entry, Incoming
 from core.meter import Counted, Meter, Timed, Unmetered
 from core.outbox import Delivery, Purpose
-from core.places import Place, Platform
+from core.places import Platform
 from core.pulled import Event, EventLog, answer_data, follow
 from core.tracing import request_id
 
@@ -232,8 +232,7 @@ class HttpChannel:
         after = query.get("after", "0")
         if not (after.isdecimal() and after.isascii() and len(after) <= 18):
             raise UsageError("The query's after must be the id of a notice.")
-        place = Place(Platform.API, query.get("channel", ""), query.get("thread", ""))
-        found = await self._notices.said(tenant_id, name, place, after=int(after))
+        found = await self._notices.said(tenant_id, name, place_of(query), after=int(after))
         notices = [{"id": number, "purpose": purpose, **answer_data(answer)} for number, purpose, answer in found]
         return web.json_response({"notices": notices})
 

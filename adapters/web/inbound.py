@@ -98,6 +98,11 @@ def refuse_unknown(body: Mapping[str, Any], known: frozenset[str]) -> None:
         )
 
 
+def place_of(query: Mapping[str, Any]) -> Place:
+    """Read the place of a request's query as that of a body; raises UsageError."""
+    return Place(Platform.API, _identifier(query, "channel"), _identifier(query, "thread"))
+
+
 def _message(
     tenant_id: int, installation: str, body: Mapping[str, Any], text: str, attachments: tuple[Attachment, ...]
 ) -> Message:
@@ -235,6 +240,6 @@ def _list(body: Mapping[str, Any], name: str, most: int) -> Sequence[Any]:
 
 def _names(body: Mapping[str, Any], name: str) -> list[str]:
     names = _list(body, name, MOST_BASES)
-    if not all(isinstance(item, str) and 0 < len(item) <= LONGEST_ID for item in names):
+    if not all(isinstance(item, str) and 0 < len(item) <= LONGEST_ID and not _ODD.search(item) for item in names):
         raise _wrong(name, "a list of names")
     return list(names)

@@ -77,7 +77,7 @@ async def _guard(request: web.Request, handler: Handler) -> web.StreamResponse:
             return await handler(request)
         except FrontdeskError as error:
             response = error_response(error, request_id)
-            if response.status >= 500 or error.__cause__ is not None:
+            if response.status >= 500 or (response.status == 403 and error.__cause__ is not None):
                 _log.warning("%s %s: %s", request.method, request.path, error, exc_info=response.status == 500)
             return response
         except web.HTTPException as error:

@@ -131,13 +131,13 @@ async def _ended(connection: asyncpg.Connection, event_id: str) -> None:
         await asyncio.sleep(0.004)
 
 
-async def soak(minutes: float = 60.0) -> Outcome:
+async def soak(minutes: float = 60.0, *, per_second: float = 10.0) -> Outcome:
     """Work steadily for a long time and watch memory, descriptors and threads."""
     with house() as made:
         running = [made.web(), made.worker()]
         await ready(made)
         acks: list[Ack] = []
-        sending = asyncio.create_task(keep_sending(made, acks, 10))
+        sending = asyncio.create_task(keep_sending(made, acks, per_second))
         await asyncio.sleep(min(120.0, minutes * 20))
         processes = [psutil.Process(one.process.pid) for one in running]
         before = [(one.memory_info().rss, one.num_fds(), one.num_threads()) for one in processes]

@@ -29,6 +29,7 @@ TABLES = (
     "installations",
     "installation_states",
     "ticket_announcements",
+    "conversations",
 )
 
 # What tells rows apart comes first in an index: before its first ANALYZE, PostgreSQL would read all of a tenant's rows
@@ -218,6 +219,16 @@ create table ticket_announcements (
     outbox_id bigint,
     created_at timestamptz not null default now(),
     primary key (tenant_id, number)
+);
+create table conversations (
+    tenant_id integer not null references tenants on delete cascade,
+    platform text not null,
+    installation text not null,
+    channel text not null,
+    address jsonb not null,
+    greeted_at timestamptz,
+    updated_at timestamptz not null default now(),
+    primary key (tenant_id, platform, installation, channel)
 );
 create unlogged table pacing (
     key text primary key,
@@ -504,6 +515,7 @@ drop index turns_outbox;
 alter table turns drop column outbox_id;
 alter table sessions drop column language_chosen, drop column taken_over;
 drop table pacing;
+drop table conversations;
 drop table ticket_announcements;
 drop table installation_states;
 drop table installation_tenants;

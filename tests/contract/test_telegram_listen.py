@@ -15,6 +15,7 @@ from adapters.postgres.outbox import PostgresOutbox
 from adapters.postgres.uploads import PostgresUploads
 from adapters.telegram.api import TelegramApi
 from adapters.telegram.channel import TelegramChannel
+from adapters.telegram.commands import apply_manifest, make_manifest
 from adapters.telegram.files import TICKET_TYPE, FileTickets, TelegramUploads
 from adapters.telegram.intake import Account, Intake
 from adapters.telegram.listen import BODY_BYTES, SECRET_HEADER, Webhook
@@ -336,3 +337,17 @@ async def test_the_webhook_is_set_again_until_telegram_takes_it(listener):
     await keep_webhook(listener.account, listener.url)
     assert listener.bot.webhook.url == f"{listener.url}/telegram/help"
     assert "message_reaction" in listener.bot.allowed
+
+
+async def test_a_bot_says_of_itself_what_the_manifest_says(listener):
+    manifest, stranger = make_manifest(), listener.telegram.add_user("stranger")
+    administrators = [str(listener.user.user_id), str(stranger.user_id)]
+    for _ in range(2):
+        (unknown,) = await apply_manifest(listener.account.api, manifest, administrators)
+        assert str(stranger.user_id) in unknown
+    shown = listener.bot.commands
+    wanted = {(held["scope"], held["language_code"]): held["commands"] for held in manifest["commands"]}
+    assert shown["all_group_chats", "de"] == wanted["all_group_chats", "de"]
+    assert shown[f"chat:{listener.chat.chat_id}", "fr"] == wanted["administrator", "fr"]
+    assert listener.bot.descriptions["description", "es"] == manifest["descriptions"]["es"]
+    assert listener.bot.menus[0] == {"type": "commands"}

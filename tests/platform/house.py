@@ -12,9 +12,8 @@ from adapters.web.server import make_app, run_server
 from bots.service import open_service
 from bots.settings import Settings
 from core.checks import Health
-from core.domain import Answer, Origin
-from core.outbox import Purpose
 from core.places import Platform
+from core.ticket_work import TicketWork
 from ingest.sources import sources
 
 _SPEC = importlib.util.spec_from_file_location(
@@ -107,11 +106,9 @@ class House:
 
     async def answer_ticket(self, number, text):
         """Answer a ticket as a person does."""
-        tickets = self.service.frontdesk.tickets
-        target = await tickets.target(1, number)
-        await tickets.answer(1, number, text)
-        outbox = self.service.frontdesk.actions._tools.outbox
-        await outbox.enqueue(target, Purpose.PERSON, Answer(text, Origin.PERSON, None))
+        tools = self.service.frontdesk.tools
+        work = TicketWork(tools.tickets, tools.sessions, tools.authors, tools.outbox)
+        assert await work.answer(1, number, text)
 
 
 @asynccontextmanager

@@ -1,0 +1,219 @@
+"""Who sends us activities: the Bot Framework's tokens, checked before anything in a request is believed.
+
+botframework-connector reads and verifies the token: form, issuer, algorithm, signature, times. What it leaves out or
+gets wrong is done here: its keys are fetched by a blocking call without a time limit and never again for a new key, it
+takes tokens without an expiry and keys without endorsements, and it raises what comes along. Its paths for emulators
+and skills, which accept other issuers, are not used.
+learn.microsoft.com/azure/bot-service/rest-api/bot-framework-rest-connector-authentication
+"""
+
+import asyncio
+import ipaddress
+import json
+import logging
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+import aiohttp
+import jwt
+from aiohttp import web
+from botframework.connector.auth import ClaimsIdentity, VerifyOptions  # type: ignore[import-untyped]
+from botframework.connector.auth.jwt_token_extractor import JwtTokenExtractor  # type: ignore[import-untyped]
+from jwt.algorithms import RSAAlgorithm
+
+from adapters.teams.payload import Json, objects_at, text_at
+from core.errors import ChannelUnavailable, Refused, UsageError
+
+METADATA_URL = "https://login.botframework.com/v1/.well-known/openidconfiguration"
+CHANNEL = "msteams"
+
+_SKEW_S = 5 * 60
+_KEYS_S = 24 * 3_600.0  # how long keys are good, as Microsoft advises
+_UNKNOWN_S = 60.0  # between two looks for a key that is not there: anybody can name one
+_AGAIN_S = 10.0  # between two tries to fetch keys where that fails
+_FETCH_S = 5.0
+_LONGEST_TOKEN = 8_000
+_NO_TOKEN = "The request carries no token of the Bot Framework."  # noqa: S105 - no token
+_NOT_FOR_US = "The token is not the Bot Framework's for this bot."
+# What the library and PyJWT raise for tokens that are not right; it also says so by a plain AttributeError.
+_LIBRARY_RAISES = (jwt.PyJWTError, PermissionError, AttributeError, LookupError, TypeError, ValueError, RecursionError)
+
+_log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class Claims:
+    """What a token says; empty where authentication is turned off."""
+
+    audience: str = ""
+    service_url: str = ""
+
+
+class Authenticates(Protocol):
+    """The seam: whatever knows who sends."""
+
+    async def authenticate(self, headers: Sequence[str], activity: Json) -> Claims:
+        """Check the Authorization HEADERS of a request that brought ACTIVITY.
+
+        Raises Refused where they are not right, and ChannelUnavailable where that cannot be told now.
+        """
+
+
+@dataclass(frozen=True, slots=True)
+class Key:
+    """A public key, with the names the library reads."""
+
+    public_key: Any
+    endorsements: tuple[str, ...]
+
+
+class KeyRing:
+    """The Bot Framework's keys: fetched when they are first needed, each day, and once for a key nobody knows."""
+
+    def __init__(
+        self, session: aiohttp.ClientSession, url: str = METADATA_URL, *, clock: Callable[[], float] = time.monotonic
+    ) -> None:
+        self._session = session
+        self._url = url
+        self._clock = clock
+        self._lock = asyncio.Lock()
+        self._keys: dict[str, Key] = {}
+        self._issuer = ""
+        self._fetched_at = self._failed_at = self._unknown_at = float("-inf")
+
+    @property
+    def issuer(self) -> str:
+        """Name who issues the tokens, once a key was looked up."""
+        return self._issuer
+
+    async def get(self, key_id: str | None) -> Key:
+        """Return a key; raises Refused for one that is not published, ChannelUnavailable where there are none."""
+        if self._clock() - self._fetched_at >= _KEYS_S:
+            await self._refresh(self._fetched_at)
+        if key_id not in self._keys and self._clock() - self._unknown_at >= _UNKNOWN_S:
+            self._unknown_at = self._clock()
+            await self._refresh(self._fetched_at)
+        if not self._keys:
+            raise ChannelUnavailable("The Bot Framework's keys cannot be fetched; check the network.")
+        if key_id not in self._keys:
+            raise Refused(_NOT_FOR_US)
+        return self._keys[key_id]
+
+    async def _refresh(self, seen_at: float) -> None:
+        """Fetch the keys unless somebody else has done so since SEEN_AT; those there are stay where that fails."""
+        async with self._lock:
+            if self._fetched_at != seen_at or self._clock() - self._failed_at < _AGAIN_S:
+                return
+            try:
+                await self._fetch()
+            except (aiohttp.ClientError, TimeoutError, OSError, ValueError, KeyError) as error:
+                self._failed_at = self._clock()
+                _log.warning("The Bot Framework's keys were not fetched: %s", type(error).__name__)
+            else:
+                self._fetched_at = self._clock()
+
+    async def _fetch(self) -> None:
+        about = await self._load(self._url)
+        issuer = text_at(about, "issuer")
+        keys = {text_at(key, "kid"): key for key in objects_at(await self._load(text_at(about, "jwks_uri")), "keys")}
+        usable = {kid: _key(key) for kid, key in keys.items() if kid and text_at(key, "kty") == "RSA"}
+        if not usable or not issuer:
+            raise ValueError("there are no keys")
+        self._keys, self._issuer = usable, issuer
+
+    async def _load(self, url: str) -> Any:
+        timeout = aiohttp.ClientTimeout(total=_FETCH_S)
+        async with self._session.get(url, timeout=timeout, raise_for_status=True) as response:
+            return json.loads(await response.read())
+
+
+def _key(given: Mapping[str, Any]) -> Key:
+    endorsed = given.get("endorsements")
+    names = tuple(str(name) for name in endorsed) if isinstance(endorsed, list) else ()
+    return Key(RSAAlgorithm.from_jwk(json.dumps(given)), names)
+
+
+class Authenticator:
+    """Check tokens for one bot."""
+
+    def __init__(self, app_id: str, keys: KeyRing) -> None:
+        """Check tokens for APP_ID; raises UsageError where it is empty, with which nobody would be refused."""
+        if not app_id.strip():
+            raise UsageError("TEAMS_APP_ID is not set; without it anybody could speak as Microsoft Teams.")
+        self._app_id = app_id
+        self._keys = keys
+        self._options = VerifyOptions(issuer=[], audience=None, clock_tolerance=_SKEW_S, ignore_expiration=False)
+        # The address only names an entry of the library's own cache, which is not asked.
+        self._extractor = JwtTokenExtractor(self._options, METADATA_URL, ["RS256"])
+        self._extractor.open_id_metadata = keys
+
+    async def authenticate(self, headers: Sequence[str], activity: Json) -> Claims:
+        """Check the one header and that its token is for this activity; raises Refused, ChannelUnavailable."""
+        token = _token_of(headers)
+        channel = text_at(activity, "channelId")
+        try:
+            await self._check_key(token, channel)
+            self._options.issuer = [self._keys.issuer]
+            identity = await self._extractor.get_identity("Bearer", token, channel)
+        except _LIBRARY_RAISES as error:
+            raise Refused(_NOT_FOR_US) from error
+        return self._check_claims(identity, activity)
+
+    async def _check_key(self, token: str, channel: str) -> None:
+        """Refuse by its head what the library would refuse in other ways, or not at all."""
+        head = jwt.get_unverified_header(token)
+        kid = head.get("kid")
+        if head.get("alg") != "RS256" or not isinstance(kid, str) or channel != CHANNEL:
+            raise Refused(_NOT_FOR_US)
+        if channel not in (await self._keys.get(kid)).endorsements:
+            raise Refused(_NOT_FOR_US)
+
+    def _check_claims(self, identity: ClaimsIdentity | None, activity: Json) -> Claims:
+        claims: Mapping[str, Any] = identity.claims if identity is not None else {}
+        service_url = text_at(activity, "serviceUrl")
+        right = (
+            identity is not None
+            and claims.get("aud") == self._app_id
+            and isinstance(claims.get("exp"), int | float)
+            and bool(service_url)
+            and claims.get("serviceurl") == service_url
+        )
+        if not right:
+            raise Refused(_NOT_FOR_US)
+        return Claims(self._app_id, service_url)
+
+
+def _token_of(headers: Sequence[str]) -> str:
+    scheme, _, token = headers[0].partition(" ") if len(headers) == 1 else ("", "", "")
+    if scheme != "Bearer" or not token or not token.isascii() or " " in token or len(token) > _LONGEST_TOKEN:
+        raise Refused(_NO_TOKEN)
+    return token
+
+
+class Unauthenticated:
+    """Believe everybody, for clients on this machine; adapters/teams/listen.py lets nobody else in."""
+
+    def __init__(self) -> None:
+        _log.warning("TEAMS_AUTHENTICATION=off: whoever reaches this port speaks as Microsoft Teams")
+
+    async def authenticate(self, headers: Sequence[str], activity: Json) -> Claims:  # noqa: ARG002 - the seam's
+        """Check nothing."""
+        return Claims()
+
+
+def is_loopback(host: str) -> bool:
+    """Tell whether HOST is this machine alone."""
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return host == "localhost"
+
+
+def is_local(request: web.Request) -> bool:
+    """Tell whether a request comes from this machine to an address of this machine, and through no proxy."""
+    peer = request.transport.get_extra_info("peername") if request.transport else None
+    own = request.transport.get_extra_info("sockname") if request.transport else None
+    passed_on = any(name in request.headers for name in ("Forwarded", "X-Forwarded-For", "X-Real-IP", "Via"))
+    return bool(peer and own and is_loopback(str(peer[0])) and is_loopback(str(own[0])) and not passed_on)

@@ -1,0 +1,84 @@
+"""Post, change and delete the messages of one delivery."""
+
+from collections.abc import Mapping
+from contextlib import suppress
+from datetime import UTC, datetime
+from typing import Any
+
+from adapters.teams.limits import STREAM_S
+from adapters.teams.outbound import Activity, final
+from adapters.teams.references import References
+from adapters.teams.transport import PATIENCE_S, Refusal, Transport
+from core.outbox import Posting
+
+
+class Line:
+    """The way of one delivery to its conversation; a message elsewhere is recorded as CONVERSATION/ID."""
+
+    def __init__(self, transport: Transport, references: References, posting: Posting) -> None:
+        self.transport = transport
+        self.posting = posting
+        self.target = posting.delivery.target
+        self._references = references
+        self._address: dict[str, Any] | None = None
+
+    async def address(self) -> dict[str, Any]:
+        """Return where the conversation is reached now."""
+        if self._address is None:
+            self._address = await self._references.address(self.target)
+        return self._address
+
+    async def put(
+        self, number: int, activity: Activity, *, at: Mapping[str, Any] | None = None, patience_s: float = PATIENCE_S
+    ) -> None:
+        """Post a part, or change it where it stands; AT another address than the conversation's."""
+        address = at if at is not None else await self.address()
+        known = self.posting.message_id(number)
+        if known is not None:
+            where, message_id = _where(known, address)
+            try:
+                await self.transport.update(where, message_id, activity, patience_s=patience_s)
+            except Refusal as refusal:
+                if refusal.status != 404:
+                    raise
+                await self.posting.forget(number)
+            else:
+                return
+        elsewhere = at is not None and at.get("conversation") != self.target.address.get("conversation")
+
+        async def send(_: str) -> str:
+            sent = await self.transport.send(address, activity, patience_s=patience_s)
+            return f"{address['conversation']}/{sent}" if elsewhere else sent
+
+        await self.posting.post(number, send)
+
+    async def end_stream(self, activity: Activity) -> bool:
+        """End the stream that part 0 began, if it may be one; False where it must be changed like any message.
+
+        Raises Refusal where ACTIVITY is too large.
+        """
+        sent = next((sent for sent in self.posting.delivery.sent if sent.part == 0), None)
+        if sent is None or (datetime.now(UTC) - sent.at).total_seconds() > STREAM_S:
+            return False
+        try:
+            await self.transport.send(await self.address(), final(activity, sent.message_id))
+        except Refusal as refusal:
+            if refusal.is_size:
+                raise
+            return False
+        return True
+
+    async def withdraw(self, number: int) -> None:
+        """Delete a part; one that is gone already is forgotten."""
+        known = self.posting.message_id(number)
+        if known is None:
+            return
+        where, message_id = _where(known, await self.address())
+        with suppress(Refusal):
+            await self.transport.delete(where, message_id)
+        await self.posting.forget(number)
+
+
+def _where(known: str, address: Mapping[str, Any]) -> tuple[Mapping[str, Any], str]:
+    conversation, slash, message_id = known.rpartition("/")
+    return ({**address, "conversation": conversation, "scope": "personal"} if slash else address), message_id

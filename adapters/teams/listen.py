@@ -1,0 +1,102 @@
+"""The endpoint of the Bot Framework: an activity is believed when its token is, and acknowledged when it is stored.
+
+Teams waits some 15 seconds and then brings the activity again. What can never be stored is acknowledged too; only an
+outage of our own is answered with 503. An invoke is answered in its own response.
+"""
+
+import asyncio
+import json
+import time
+from typing import Any
+
+from aiohttp import web
+
+from adapters.teams.authenticate import Authenticates, Unauthenticated, is_local
+from adapters.teams.intake import Intake
+from adapters.teams.manifest import MESSAGES_PATH
+from adapters.teams.payload import text_at
+from adapters.teams.transport import Transport
+from core.errors import ChannelUnavailable, Refused, StoreUnavailable
+from core.meter import Counted, Meter, Timed, Unmetered
+from core.places import Platform
+from core.tracing import request_id
+
+BODY_BYTES = 1024 * 1024
+BODY_S = 5.0
+DEADLINE_S = 10.0  # of the fifteen seconds
+
+
+class Listener:
+    """The route that the Bot Framework calls."""
+
+    def __init__(
+        self, authenticator: Authenticates, intake: Intake, transport: Transport, meter: Meter | None = None
+    ) -> None:
+        self._authenticator = authenticator
+        self._intake = intake
+        self._transport = transport
+        self._meter = meter or Unmetered()
+
+    def routes(self) -> list[web.RouteDef]:
+        """List the routes."""
+        return [web.post(MESSAGES_PATH, self._listen)]
+
+    async def _listen(self, request: web.Request) -> web.Response:
+        begun_s = time.monotonic()
+        if isinstance(self._authenticator, Unauthenticated) and not is_local(request):
+            return self._refuse(403, "forged", "Authentication is off, so only this machine may send here.")
+        headers = request.headers.getall("Authorization", [])
+        if len(headers) != 1 and not isinstance(self._authenticator, Unauthenticated):
+            return self._refuse(401, "forged", "The request carries no token of the Bot Framework.")
+        body = await _read(request)
+        if isinstance(body, web.Response):
+            return body
+        activity = _parse(body)
+        if activity is None:
+            return self._refuse(400, "unreadable", "The body is not an activity.")
+        try:
+            async with asyncio.timeout(DEADLINE_S):
+                response = await self._take(headers, activity)
+        except (StoreUnavailable, ChannelUnavailable, TimeoutError):
+            return web.Response(status=503, headers={"Retry-After": "1"})
+        self._meter.time(Timed.ACKNOWLEDGED, time.monotonic() - begun_s, platform=Platform.TEAMS.value)
+        return response
+
+    async def _take(self, headers: list[str], activity: dict[str, Any]) -> web.Response:
+        try:
+            await self._authenticator.authenticate(headers, activity)
+        except Refused as error:
+            return self._refuse(401, "forged", str(error))
+        if not self._transport.may_call(text_at(activity, "serviceUrl")):
+            return self._refuse(403, "forged", "The serviceUrl is not one of the Bot Framework's.")
+        reply = await self._intake.take(activity, request_id.get())
+        return web.Response(status=reply.status) if reply.body is None else web.json_response(reply.body)
+
+    def _refuse(self, status: int, reason: str, said: str) -> web.Response:
+        self._meter.count(Counted.REFUSED, platform=Platform.TEAMS.value, tenant="", reason=reason)
+        return web.json_response({"error": said}, status=status)
+
+
+async def _read(request: web.Request) -> bytes | web.Response:
+    """Read the body within limits of size and time."""
+    if (request.content_length or 0) > BODY_BYTES:
+        return web.Response(status=413)
+    body = bytearray()
+    try:
+        async with asyncio.timeout(BODY_S):
+            async for piece in request.content.iter_any():
+                body += piece
+                if len(body) > BODY_BYTES:
+                    return web.Response(status=413)
+    except (TimeoutError, web.RequestPayloadError):
+        request.protocol.keep_alive(False)
+        return web.Response(status=408, headers={"Connection": "close"})
+    return bytes(body)
+
+
+def _parse(body: bytes) -> dict[str, Any] | None:
+    try:
+        found = json.loads(body.decode("utf-8"))
+    except (ValueError, RecursionError):  # a UnicodeDecodeError is a ValueError
+        return None
+    return found if isinstance(found, dict) else None

@@ -1,0 +1,59 @@
+"""Which messages of groups and channels are ours to answer: those that name us, and what administrators decided."""
+
+from typing import Protocol
+
+from adapters.teams.inbound import Heard
+from core.channels import ChannelSettings, Listens, looks_like_question
+from core.inbox import Incoming, Kind, Thread
+from core.places import Place
+
+
+class Channels(Protocol):
+    """The part of core/channels.py's ChannelStore that is used here."""
+
+    async def settings(self, tenant_id: int, place: Place) -> ChannelSettings:
+        """Look up the settings of the channel of PLACE."""
+
+
+class Known(Protocol):
+    """What is kept of threads."""
+
+    async def has_message(self, thread: Thread, message_id: str) -> bool:
+        """Tell whether a message was taken in."""
+
+    async def has_spoken(self, thread: Thread) -> bool:
+        """Tell whether we have answered, or are about to, in THREAD."""
+
+
+class Listening:
+    """Decide whether something that was heard is answered."""
+
+    def __init__(self, channels: Channels, known: Known) -> None:
+        self._channels = channels
+        self._known = known
+
+    async def concerns_us(self, heard: Heard) -> bool:
+        """Tell whether HEARD is to be taken in. Raises StoreUnavailable.
+
+        Teams brings what does not mention us only where the app may read everything, and edits and deletions always.
+        """
+        incoming = heard.incoming
+        if incoming.kind is Kind.DELETE or (incoming.kind is Kind.EDIT and not heard.addressed):
+            return await self._is_taken_in(incoming) or (
+                incoming.kind is Kind.EDIT and not heard.to_another and await self._is_answered(heard)
+            )
+        return heard.addressed or await self._is_answered(heard)
+
+    async def _is_taken_in(self, incoming: Incoming) -> bool:
+        return await self._known.has_message(incoming.thread, incoming.message_id)
+
+    async def _is_answered(self, heard: Heard) -> bool:
+        message = heard.incoming.message
+        settings = await self._channels.settings(message.tenant_id, message.place)
+        if settings.listens is Listens.ALWAYS:
+            return True
+        if heard.to_another:
+            return False
+        if heard.in_thread and await self._known.has_spoken(heard.incoming.thread):
+            return True
+        return settings.listens is Listens.QUESTION and looks_like_question(message.text, settings.language)

@@ -1,0 +1,235 @@
+"""Show an answer in Teams: in a personal chat while it grows, elsewhere once it is whole.
+
+learn.microsoft.com/microsoftteams/platform/bots/streaming-ux: one request a second, each with all the text there is,
+two minutes at most; a reader's stop is heard only as the refusal of the next request, so while nothing new comes the
+same text is sent again now and then.
+"""
+
+import asyncio
+import time
+from collections.abc import Awaitable, Callable, Coroutine, Mapping, Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+from typing import Any
+
+from adapters.teams.inbound import Scope
+from adapters.teams.limits import MESSAGE_UNITS, RESERVED_UNITS, STREAM_ROOM_S
+from adapters.teams.line import Line
+from adapters.teams.markup import grown, to_teams
+from adapters.teams.outbound import Activity, consent, informative, message_of, render, streaming, units_of, welcome
+from adapters.teams.transport import Refusal
+from core import wording
+from core.domain import Answer
+from core.errors import Busy, ChannelUnavailable, Rejected
+from core.outbox import Target
+
+ELSEWHERE = "I have answered you in our private chat."
+"""A message of the catalogues; Telegram says the same."""
+
+PERIOD_S = 1.5  # Microsoft allows one second and advises to gather for more
+_AGAIN_S = 5.0
+_EDIT_S = 4.0  # between two changes of a message that is no stream any more
+_LIMITS = (MESSAGE_UNITS - RESERVED_UNITS, 8_000, 4_000, 2_000)
+
+
+@dataclass(frozen=True, slots=True)
+class Manner:
+    """How answers are shown."""
+
+    on_stop: Callable[[Target], Awaitable[None]] | None = None
+    clock: Callable[[], float] = time.monotonic
+    period_s: float = PERIOD_S
+    language: str = "en"  # of what is said before an author's is known
+
+
+class TeamsReply:
+    """The writing end of one delivery."""
+
+    def __init__(self, line: Line, manner: Manner) -> None:
+        self._line = line
+        self._manner = manner
+        self._lock = asyncio.Lock()  # the working signal runs beside the answer
+        self._text = ""
+        self._shown = ""
+        self._stream_id = ""
+        self._sequence = 0
+        self._begun_at = 0.0
+        self._next_at = float("-inf")
+        self._edits = False  # the stream was ended early; the message is changed instead
+        self._over = False  # nothing more is shown before the end
+        self._stopped = False  # by its reader
+        self._is_new = line.posting.message_id(0) is None
+
+    @property
+    def streams(self) -> bool:
+        """Tell whether the answer is shown while it grows."""
+        address = self._line.target.address
+        return address.get("scope") == Scope.PERSONAL and self._is_new and not self._over
+
+    async def write(self, text: str) -> None:
+        """Show the next piece when it is time."""
+        self._text += text
+        if self.streams and self._manner.clock() >= self._next_at:
+            await _unbroken(self._show_next())
+
+    async def restart(self) -> None:
+        """Begin again; what is shown stays until the final answer takes its place, for a stream can only grow."""
+        self._text = ""
+
+    async def inform(self) -> None:
+        """Say that it is being looked up, or show again what there is."""
+        await _unbroken(self._inform())
+
+    async def _show_next(self) -> None:
+        async with self._lock:
+            await self._show()
+
+    async def _inform(self) -> None:
+        async with self._lock:
+            if not self.streams or self._manner.clock() < self._next_at:
+                return
+            if self._text:
+                await self._show(again=True)
+            elif not self._edits:
+                text = wording.say(wording.LOOKING_UP, self._manner.language)
+                await self._send(lambda sequence, stream_id: informative(text, sequence, stream_id))
+
+    async def _show(self, *, again: bool = False) -> None:
+        text = grown(self._shown, self._text)
+        if not text or (text == self._shown and (not again or self._edits)):
+            return
+        if units_of(streaming(text, 1)) > _LIMITS[0]:
+            return
+        if self._stream_id and not self._edits and self._age_s() >= STREAM_ROOM_S:
+            await self._end_early(text)
+        elif self._edits:
+            await self._attempt(self._line.put(0, message_of(text), patience_s=0.0), _EDIT_S)
+        else:
+            await self._send(lambda sequence, stream_id: streaming(text, sequence, stream_id))
+        self._shown = text
+
+    def _age_s(self) -> float:
+        return self._manner.clock() - self._begun_at
+
+    async def _end_early(self, text: str) -> None:
+        """End the stream before its two minutes are over, and go on by changing its message."""
+        self._edits = True
+        await self._attempt(self._line.end_stream(message_of(text)), _EDIT_S)
+
+    async def _send(self, make: Callable[[int, str], Activity]) -> None:
+        line, address = self._line, await self._line.address()
+        self._sequence += 1
+        if self._stream_id:
+            activity = make(self._sequence, self._stream_id)
+            await self._attempt(line.transport.send(address, activity, patience_s=0.0), self._manner.period_s)
+            return
+        self._begun_at = self._manner.clock()
+
+        async def begin(_: str) -> str:
+            return await line.transport.send(address, make(1, ""), patience_s=0.0)
+
+        self._sequence = 1
+        await self._attempt(line.posting.post(0, begin), self._manner.period_s)
+        self._stream_id = line.posting.message_id(0) or ""
+
+    async def _attempt(self, call: Awaitable[Any], pause_s: float) -> None:
+        """Make a call that only shows progress: what fails here the final answer makes good."""
+        self._next_at = self._manner.clock() + pause_s
+        try:
+            await call
+        except Busy as busy:
+            self._next_at = self._manner.clock() + max(busy.retry_after_s, pause_s)
+        except Refusal as refusal:
+            self._over = True
+            self._stopped = refusal.says("canceled by user")
+            if self._stopped and self._manner.on_stop is not None:
+                await self._manner.on_stop(self._line.target)
+        except (ChannelUnavailable, Rejected):
+            self._next_at = self._manner.clock() + _AGAIN_S
+
+    async def close(self) -> None:
+        """End a stream whose message is to be deleted."""
+        async with self._lock:
+            if self._stream_id and not self._edits and not self._over:
+                self._over = True
+                with suppress(Rejected, ChannelUnavailable):
+                    await self._line.end_stream(message_of(self._shown or "…"))
+
+    async def finish(self, answer: Answer) -> None:
+        """Put the whole answer in place of what was shown, in smaller parts where Teams finds them too large."""
+        async with self._lock:
+            self._over = True
+            for limit in _LIMITS:
+                try:
+                    await self._put_all(answer, limit)
+                except Refusal as refusal:
+                    if not refusal.is_size or limit == _LIMITS[-1]:
+                        raise
+                else:
+                    return
+
+    async def _put_all(self, answer: Answer, limit_units: int) -> None:
+        line, address = self._line, await self._line.address()
+        scope = Scope(str(address.get("scope") or Scope.PERSONAL))
+        if scope is not Scope.PERSONAL and not address.get("private") and (answer.private or answer.file):
+            count = await self._put_privately(answer, limit_units, address, scope)
+        else:
+            parts = self._parts(answer, scope, limit_units)
+            count = len(parts)
+            await self._put_parts(parts, is_personal=scope is Scope.PERSONAL)
+        for sent in line.posting.delivery.sent:
+            if sent.part >= count:
+                await line.withdraw(sent.part)
+
+    def _parts(self, answer: Answer, scope: Scope, limit_units: int) -> list[Activity]:
+        address = self._line.target.address
+        if address.get("welcome"):
+            return [welcome(scope, answer.language, user=str(address.get("user", "")))]
+        parts = render(answer, scope, limit_units=limit_units)
+        file = answer.file
+        if file is not None and scope is Scope.PERSONAL:
+            size = len(file.text.encode())
+            parts.append(consent(file.name, file.name, size, {"outbox": self._line.posting.delivery.outbox_id}))
+        return parts
+
+    async def _put_parts(self, parts: Sequence[Activity], *, is_personal: bool) -> None:
+        for number, part in enumerate(parts):
+            ended = number == 0 and is_personal and not self._edits and await self._line.end_stream(part)
+            if not ended:
+                await self._put(number, part)
+
+    async def _put(self, number: int, part: Activity) -> None:
+        try:
+            await self._line.put(number, part)
+        except Refusal as refusal:
+            if not self._stopped or refusal.is_size:  # what was stopped may stay as it is
+                raise
+
+    async def _put_privately(self, answer: Answer, limit_units: int, address: Mapping[str, Any], scope: Scope) -> int:
+        """Tell the author alone: by messages only they see, else in their personal chat, which the group is told."""
+        if answer.file is None:
+            parts = self._parts(answer, scope, limit_units)
+            try:
+                for number, part in enumerate(parts):
+                    await self._line.put(number, part, at={**address, "private": True})
+            except Refusal as refusal:
+                if refusal.is_size or self._line.posting.delivery.sent:
+                    raise
+            else:
+                return len(parts)
+        personal = await self._line.transport.open_personal(address)
+        parts = self._parts(answer, Scope.PERSONAL, limit_units)
+        for number, part in enumerate(parts):
+            await self._line.put(number, part, at=personal)
+        await self._line.put(len(parts), message_of(to_teams(wording.say(ELSEWHERE, answer.language))))
+        return len(parts) + 1
+
+
+async def _unbroken(work: Coroutine[Any, Any, None]) -> None:
+    """Do WORK to its end also where it is cancelled: a message that was posted must be recorded."""
+    task = asyncio.ensure_future(work)
+    try:
+        await asyncio.shield(task)
+    except asyncio.CancelledError:
+        await asyncio.gather(task, return_exceptions=True)
+        raise
