@@ -158,6 +158,39 @@ class Settings(BaseSettings):
     telegram_api_url: str = Field(
         "https://api.telegram.org", description="Address of the Bot API; another one for a server of your own."
     )
+    teams_app_id: str | None = Field(
+        None, description="Microsoft Teams: the id of the bot's registration (Microsoft App ID). Unset: no Teams."
+    )
+    teams_app_password: SecretStr | None = Field(
+        None, description="A client secret of that registration; not for a managed identity."
+    )
+    teams_app_type: Literal["SingleTenant", "MultiTenant", "UserAssignedMSI"] = Field(
+        "SingleTenant", description="The kind of registration; Microsoft makes no new MultiTenant ones."
+    )
+    teams_tenant_id: str | None = Field(None, description="Directory (tenant) id of the registration.")
+    teams_tenants: Annotated[dict[str, int], NoDecode] = Field(
+        {},
+        description="Directories whose people are served: ID, or ID=NUMBER for a tenant of their own, separated by "
+        "commas; * for every one. Unset: that of the registration.",
+    )
+    teams_authentication: Literal["on", "off"] = Field(
+        "on", description="Off for a client on this machine: refused unless the server listens on loopback alone."
+    )
+    teams_metadata_url: str = Field(
+        "https://login.botframework.com/v1/.well-known/openidconfiguration",
+        description="Where the Bot Framework's keys are named; another address for government clouds.",
+    )
+    teams_login_url: str = Field(
+        "https://login.microsoftonline.com", description="Where the bot signs in; another address for other clouds."
+    )
+    teams_hosts: Annotated[frozenset[str], NoDecode] = Field(
+        frozenset(),
+        description="Further hosts of the service and of files, as HOST:PORT, for an emulator; separated by commas.",
+    )
+    identity_endpoint: str | None = Field(
+        None, description="Set by Azure App Service: where a managed identity gets its tokens."
+    )
+    identity_header: SecretStr | None = Field(None, description="Set by Azure App Service beside it.")
     worker_concurrency: int | None = Field(
         None,
         ge=1,
@@ -245,6 +278,19 @@ class Settings(BaseSettings):
         if not all(part.isascii() and part.isdigit() for part in value):
             raise ValueError("ids are numbers, such as 123456789")
         return value
+
+    @field_validator("teams_hosts", mode="before")
+    @classmethod
+    def _hosts(cls, value: Any) -> Any:
+        return [part.strip() for part in value.split(",") if part.strip()] if isinstance(value, str) else value
+
+    @field_validator("teams_tenants", mode="before")
+    @classmethod
+    def _tenants(cls, value: Any) -> Any:
+        if not isinstance(value, str):
+            return value
+        pairs = (part.strip().partition("=") for part in value.split(",") if part.strip())
+        return {name.strip().lower(): number or 0 for name, _, number in pairs}
 
     @field_validator("public_url", mode="after")
     @classmethod

@@ -4,7 +4,7 @@ import asyncio
 import logging
 import time
 from collections.abc import Callable, Coroutine, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Any, Protocol
 
 from adapters.teams import cards
@@ -90,7 +90,7 @@ class Parts:
     greetings: Greetings
     outbox: Enqueues
     commands: Instant | None = None
-    meter: Meter = Unmetered()
+    meter: Meter = field(default_factory=Unmetered)
     file_hosts: Sequence[str] = FILE_HOSTS
 
 
@@ -166,7 +166,7 @@ class Intake:
 
     def _type(self, address: Mapping[str, Any]) -> None:
         """Show at once that somebody is at it; a channel shows no typing."""
-        if address.get("scope") == Scope.GROUP and not address.get("private"):
+        if address.get("scope") != Scope.CHANNEL and not address.get("private"):
             self._soon(self._send(address, typing()))
 
     async def _is_done(self, incoming: Incoming) -> bool:

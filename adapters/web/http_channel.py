@@ -20,7 +20,7 @@ from core.errors import NotFound, StoreUnavailable, TooLarge, UsageError
 from core.inbox import Accepted, Entry, Incoming
 from core.meter import Counted, Meter, Timed, Unmetered
 from core.outbox import Delivery, Purpose
-from core.places import Platform
+from core.places import Place, Platform
 from core.pulled import Event, EventLog, answer_data, follow
 from core.tracing import request_id
 
