@@ -24,6 +24,7 @@ from aiohttp import web
 from adapters.embedded.postgres import attach
 from adapters.postgres.channels import PostgresChannels
 from adapters.postgres.database import open_database
+from adapters.postgres.earlier import PostgresEarlier
 from adapters.postgres.inbox import PostgresInbox
 from adapters.postgres.outbox import PostgresOutbox
 from adapters.postgres.uploads import PostgresUploads
@@ -67,6 +68,7 @@ async def serve_webhook(url: str) -> None:
             FileTickets(PostgresUploads(database)),
             Sources(outbox),
             outbox,
+            PostgresEarlier(database),
         )
         account = Account(OwnApi("bench", TOKEN, PreferredPacer()), 1, SECRET)
         app = make_app(routes=Webhook({"bench": account}, intake).routes(), health=Health({}))

@@ -102,15 +102,20 @@ async def _listen(app: web.Application, host: str, port: int, say: Say, stopping
 
 
 async def _beside(run: Callable[[], Awaitable[None]], stopping: asyncio.Event) -> None:
-    """Run what a platform needs until the process stops; should it fail, the rest goes on without it."""
-    task = asyncio.ensure_future(run())
+    """Run what a platform needs until the process stops; what fails is begun again, and the rest goes on meanwhile."""
     stop = asyncio.create_task(stopping.wait())
-    await asyncio.wait({task, stop}, return_when=asyncio.FIRST_COMPLETED)
-    if task.done() and not task.cancelled() and (error := task.exception()) is not None:
-        _log.error("a platform's connection has ended: %s", error, exc_info=error)
-    task.cancel()
+    pause_s = 1.0
+    while not stop.done():
+        task = asyncio.ensure_future(run())
+        await asyncio.wait({task, stop}, return_when=asyncio.FIRST_COMPLETED)
+        task.cancel()
+        (error,) = await asyncio.gather(task, return_exceptions=True)
+        if not isinstance(error, Exception):  # it has nothing more to do, or the process stops
+            break
+        _log.error("a platform's connection has ended and is begun again: %s", error, exc_info=error)
+        await asyncio.wait({stop}, timeout=pause_s)
+        pause_s = min(pause_s * 2, 60.0)
     stop.cancel()
-    await asyncio.gather(task, stop, return_exceptions=True)
 
 
 async def _work(worker: Worker, drain_s: float, stopping: asyncio.Event) -> None:

@@ -12,7 +12,7 @@ from adapters.postgres.inbox import PostgresInbox
 from adapters.postgres.ingestions import PostgresIngestions
 from adapters.postgres.outbox import PostgresOutbox
 from adapters.postgres.pacing import PostgresPacing
-from adapters.postgres.readings import read_queues, read_unsettled
+from adapters.postgres.readings import read_pool, read_queues, read_unsettled
 from adapters.postgres.signals import Signals, open_signals
 from adapters.queue.worker import failures
 from adapters.telemetry.prometheus import PrometheusMeter
@@ -189,7 +189,12 @@ def _put_together(
 def _meter(frontdesk: Frontdesk) -> PrometheusMeter:
     database, tenants = frontdesk.database, (frontdesk.tenant_id,)
     return PrometheusMeter(
-        tenants=tenants, readers=[lambda: read_queues(database), lambda: read_unsettled(database, tenants)]
+        tenants=tenants,
+        readers=[
+            lambda: read_queues(database),
+            lambda: read_unsettled(database, tenants),
+            lambda: read_pool(database),
+        ],
     )
 
 

@@ -316,6 +316,8 @@ def secrets(settings: Settings) -> list[str]:
         *settings.http_callback_secrets.values(),
         *settings.telegram_bots.values(),
     ]
+    if settings.slack_encryption_keys is not None:  # each of them is one by itself
+        keys += (key.strip() for key in settings.slack_encryption_keys.get_secret_value().split(",") if key.strip())
     return [*keys, *(value.get_secret_value() for value in values if isinstance(value, SecretStr))]
 
 

@@ -136,6 +136,7 @@ async def open_slack(
     people = People(api, parse_rule(settings.slack_administrators))
     uploads, secret = PostgresUploads(database), file_secret(settings)
     tickets = await _tickets(settings, database, link, tools, acceptance)
+    home = Home(api, tools)
     interactions = Interactions(
         Means(
             api=api,
@@ -143,7 +144,7 @@ async def open_slack(
             people=people,
             tools=tools,
             uploads=uploads,
-            home=Home(api, tools),
+            home=home,
             file_secret=secret,
             installations=link.installations,
             tickets=tickets,
@@ -166,7 +167,8 @@ async def open_slack(
     )
     router = Router(parts, prefix=settings.slack_prefix)
     try:
-        parts_of_slack = _parts(settings, link, Dispatcher(router, meter), meter)
+        channel = SlackChannel(api, entitle=home.entitle)
+        parts_of_slack = _parts(settings, link, channel, Dispatcher(router, meter), meter)
         yield replace(parts_of_slack, ticket_target=tickets.where.target if tickets else None)
     finally:
         await asyncio.gather(router.close(), people.close(), interactions.close())
@@ -191,8 +193,10 @@ def slack_uploads(settings: Settings, uploads: Uploads, link: SlackLink, limit_b
     return TicketedUploads(uploads, file_secret(settings), files.fetch)
 
 
-def _parts(settings: Settings, link: SlackLink, dispatcher: Dispatcher, meter: Meter) -> SlackParts:
-    channel, routes = SlackChannel(link.api), list[web.RouteDef]()
+def _parts(
+    settings: Settings, link: SlackLink, channel: Channel, dispatcher: Dispatcher, meter: Meter
+) -> SlackParts:
+    routes = list[web.RouteDef]()
     if settings.slack_signing_secret is not None:
         routes += Listener(dispatcher, settings.slack_signing_secret.get_secret_value(), meter).routes()
     if link.installations is not None:

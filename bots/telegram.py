@@ -11,6 +11,7 @@ from typing import Any
 from aiohttp import web
 
 from adapters.postgres.channels import PostgresChannels
+from adapters.postgres.earlier import PostgresEarlier
 from adapters.postgres.outbox import PostgresOutbox
 from adapters.postgres.polling import hold_polling
 from adapters.postgres.uploads import PostgresUploads
@@ -87,6 +88,7 @@ async def open_telegram(
         FileTickets(PostgresUploads(database)),
         Sources(outbox),
         outbox,
+        PostgresEarlier(database),
         commands=frontdesk.actions,
         meter=meter,
     )

@@ -104,35 +104,17 @@ def _connect(
     model: LanguageModel | None,
 ) -> Frontdesk:
     """Put the parts together."""
-    database = store.database
+    database, limits = store.database, document_limits(settings)
     announcer = Announcer(PostgresAnnouncements(database))
-    sessions, tickets = PostgresSessions(database), AnnouncedTickets(PostgresTickets(database), announcer)
-    uploads = PluggedUploads(PostgresUploads(database))
-    knowledge, bots = PostgresKnowledge(database), PostgresBots(database, default_bot(settings))
-    channels, limits = PostgresChannels(database), document_limits(settings)
-    retriever = RememberedSearch(
-        PostgresSearch(database), cache, embeds=embedder is not None, ttl_s=settings.cache_ttl_s
-    )
-    tools = Tools(
-        sessions=sessions,
-        tickets=tickets,
-        knowledge=knowledge,
-        channels=channels,
-        access=Access(PostgresAdministrators(database), RULED),
-        authors=PostgresAuthors(database),
-        outbox=PostgresOutbox(database),
-        stats=PostgresStats(database),
-        retriever=retriever,
-        embedder=embedder,
-        jobs=PostgresIngestions(database),
-    )
+    tickets = AnnouncedTickets(PostgresTickets(database), announcer)
+    bots, uploads = PostgresBots(database, default_bot(settings)), PluggedUploads(PostgresUploads(database))
+    tools = _tools(settings, database, tickets, embedder, cache)
     actions = Actions(tools)
-    files = SessionAttachments(uploads, PostgresSessionFiles(database), embedder, limit_bytes=limits.size_bytes)
     engine = Engine(
-        sessions=sessions,
+        sessions=tools.sessions,
         tickets=tickets,
         bots=bots,
-        retriever=retriever,
+        retriever=tools.retriever,
         answerers=Answerers(models, ExtractiveAnswerer(embedder), settings.model_deadline_s),
         embedder=embedder,
         cache=cache,
@@ -141,25 +123,45 @@ def _connect(
         prices=parse_prices(settings.model_prices, settings.currency),
         policy=policy(settings),
         commands=actions,
-        attachments=files,
-        channels=channels,
+        attachments=SessionAttachments(
+            uploads, PostgresSessionFiles(database), embedder, limit_bytes=limits.size_bytes
+        ),
+        channels=tools.channels,
     )
     return Frontdesk(
         settings=settings,
         tenant_id=settings.tenant_id,
         engine=engine,
-        sessions=sessions,
+        sessions=tools.sessions,
         tickets=tickets,
         actions=actions,
         tools=tools,
         uploads=uploads,
         announcer=announcer,
         bots=bots,
-        knowledge=knowledge,
-        ingestion=Ingestion(knowledge, embedder, limits),
+        knowledge=tools.knowledge,
+        ingestion=Ingestion(tools.knowledge, embedder, limits),
         embedder=embedder,
         database=database,
         store=store,
+    )
+
+
+def _tools(settings: Settings, database: Database, tickets: Tickets, embedder: Embedder | None, cache: Cache) -> Tools:
+    """Gather what commands and the engine share."""
+    search = PostgresSearch(database)
+    return Tools(
+        sessions=PostgresSessions(database),
+        tickets=tickets,
+        knowledge=PostgresKnowledge(database),
+        channels=PostgresChannels(database),
+        access=Access(PostgresAdministrators(database), RULED),
+        authors=PostgresAuthors(database),
+        outbox=PostgresOutbox(database),
+        stats=PostgresStats(database),
+        retriever=RememberedSearch(search, cache, embeds=embedder is not None, ttl_s=settings.cache_ttl_s),
+        embedder=embedder,
+        jobs=PostgresIngestions(database),
     )
 
 

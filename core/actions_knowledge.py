@@ -270,6 +270,7 @@ def _settings(call: Call, settings: ChannelSettings) -> str:
         "threshold": f"{settings.threshold:g}" if settings.threshold is not None else by_default,
         "language": settings.language or call.say(words.OF_THE_QUESTION),
         "tickets": settings.tickets.value if settings.tickets else by_default,
+        "followups": "on" if settings.follow_ups else "off",
     }
     return "\n".join([call.say(words.CHANNEL_NOW), *(f"- `{name}`: {value}" for name, value in shown.items())])
 

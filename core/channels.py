@@ -29,6 +29,7 @@ class ChannelSettings:
     threshold: float | None = None  # as that of a bot
     language: str = ""  # ISO 639-1 of all answers; empty: that of the question
     tickets: TicketPolicy | None = None
+    follow_ups: bool = True  # whether a thread in which we spoke goes on without naming us
     version: int = 0  # rises each time they are saved; 0 where they never were
 
 
@@ -57,6 +58,7 @@ CHOICES: Mapping[str, str] = {
     "threshold": "0 – 2, auto",
     "language": "de, en, es, fr, ..., auto",
     "tickets": ", ".join((*TicketPolicy, "auto")),
+    "followups": "on, off",
 }
 """What each option may be, for people."""
 
@@ -80,10 +82,11 @@ _FIELDS = {
     "threshold": "threshold",
     "language": "language",
     "tickets": "tickets",
+    "followups": "follow_ups",
 }
 
 
-def _read(option: str, value: str) -> tuple[str, ...] | Listens | TicketPolicy | float | str:
+def _read(option: str, value: str) -> tuple[str, ...] | Listens | TicketPolicy | float | str | bool:
     if option == "kb":
         return names(value)
     if option == "listens":
@@ -92,10 +95,18 @@ def _read(option: str, value: str) -> tuple[str, ...] | Listens | TicketPolicy |
         return TicketPolicy(value)
     if option == "language":
         return language_code(value)
+    if option == "followups":
+        return _switch(value)
     threshold = float(value.replace(",", "."))
     if not 0 <= threshold <= 2:
         raise ValueError(value)
     return threshold
+
+
+def _switch(value: str) -> bool:
+    if value not in ("on", "off"):
+        raise ValueError(value)
+    return value == "on"
 
 
 def names(value: str) -> tuple[str, ...]:

@@ -52,8 +52,11 @@ class Command:
 
 
 _OURS = Rights.ADMINISTRATOR
-_CHANNEL_OPTIONS = ("kb", "listens", "threshold", "language", "tickets")
-_SETTINGS = "[kb=NAME,...] [listens=mention|always|question] [threshold=0.9] [language=de] [tickets=open|offer|off]"
+_CHANNEL_OPTIONS = ("kb", "listens", "threshold", "language", "tickets", "followups")
+_SETTINGS = (
+    "[kb=NAME,...] [listens=mention|always|question] [threshold=0.9] [language=de] [tickets=open|offer|off] "
+    "[followups=on|off]"
+)
 
 COMMANDS = (
     Command("ask", words.ASK, "QUESTION", examples=("ask How do I claim travel expenses?",)),

@@ -143,6 +143,7 @@ class Desk:
         except ChannelUnavailable as error:
             # The answer is kept; a platform that is away for a while is no reason to give it up.
             patient = isinstance(error, Busy) or _age_s(batch) < self._patience_s
+            _log.info("row %s waits for its platform: %s", batch.lead.inbox_id, error)
             await self._give_back(batch, count_try=not patient)
             raise
         except asyncio.CancelledError:

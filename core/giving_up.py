@@ -45,11 +45,7 @@ class GivingUp:
         number = None
         _log.error("row %s is given up after %s tries", batch.lead.inbox_id, batch.tries - 1)
         if delivery is not None and beyond <= 2:
-            if (
-                beyond == 1
-                and delivery.content is not None
-                and await self._send_kept(batch, delivery, delivery.content)
-            ):
+            if beyond == 1 and await self._send_kept(batch, delivery):
                 return
             number = await self._open_ticket(batch, batch.message, delivery, REASON_TRIED)
             if beyond == 1:
@@ -63,8 +59,11 @@ class GivingUp:
         await self._sender.fail(line, error)
         await self._inbox.end(batch, Ending.FAILED, reason=str(error), ticket_number=number)
 
-    async def _send_kept(self, batch: Batch, delivery: Delivery, answer: Answer) -> bool:
-        """Send an answer that was kept: it is better than an apology."""
+    async def _send_kept(self, batch: Batch, delivery: Delivery) -> bool:
+        """Send an answer that was kept: it is better than an apology, unless it is one that had to wait."""
+        answer = delivery.content
+        if answer is None or (answer.origin is Origin.FAILED and answer.ticket_number is not None):
+            return False
         if not await self._sender.try_to_send(self._sender.line(delivery), answer):
             return False
         await self._inbox.end(batch, Ending.ANSWERED, ticket_number=answer.ticket_number)

@@ -10,15 +10,17 @@ from core.channels import DEFAULTS, ChannelSettings, Listens
 from core.escalation import TicketPolicy
 from core.places import Place, Platform
 
-_COLUMNS = "platform, channel, listens, knowledge_bases, threshold, language, tickets, version"
+_COLUMNS = "platform, channel, listens, knowledge_bases, threshold, language, tickets, follow_ups, version"
 
 # The version goes on rising over a reset: what was remembered of an older one must not come back to life.
 _SAVE = """
-insert into channel_settings (tenant_id, platform, channel, listens, knowledge_bases, threshold, language, tickets)
-values ($1, $2, $3, $4, $5, $6, $7, $8)
+insert into channel_settings
+    (tenant_id, platform, channel, listens, knowledge_bases, threshold, language, tickets, follow_ups)
+values ($1, $2, $3, $4, $5, $6, $7, $8, $9)
 on conflict (tenant_id, platform, channel) do update set
     listens = excluded.listens, knowledge_bases = excluded.knowledge_bases, threshold = excluded.threshold,
-    language = excluded.language, tickets = excluded.tickets, version = channel_settings.version + 1, updated_at = now()
+    language = excluded.language, tickets = excluded.tickets, follow_ups = excluded.follow_ups,
+    version = channel_settings.version + 1, updated_at = now()
 returning version
 """
 
@@ -52,6 +54,7 @@ class PostgresChannels:
                 settings.threshold,
                 settings.language,
                 settings.tickets.value if settings.tickets else None,
+                settings.follow_ups,
             )
         return replace(settings, version=version)
 
@@ -77,5 +80,6 @@ def _settings(row: asyncpg.Record) -> ChannelSettings:
         threshold=row["threshold"],
         language=row["language"],
         tickets=TicketPolicy(row["tickets"]) if row["tickets"] else None,
+        follow_ups=row["follow_ups"],
         version=row["version"],
     )

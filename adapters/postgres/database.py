@@ -2,8 +2,8 @@
 
 import asyncio
 import json
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager, suppress
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager, contextmanager, suppress
 from typing import TypeAlias
 from urllib.parse import urlsplit
 
@@ -85,6 +85,10 @@ async def mapped_errors(place: str) -> AsyncIterator[None]:
         raise StoreUnavailable(f"The disk of PostgreSQL at {place} is full; nothing was saved.") from error
     except _GONE as error:
         raise StoreUnavailable(f"PostgreSQL at {place} does not answer ({_line(error)}); try again soon.") from error
+    except asyncpg.DataError as error:
+        # Its words repeat the value, which may be somebody's message: neither an error nor a log may show it.
+        kind = type(error).__name__
+        raise FrontdeskError(f"PostgreSQL at {place} takes no such value ({kind}); nothing was saved.") from None
     except asyncpg.PostgresError as error:
         refusal = f"PostgreSQL at {place} refused a statement ({_line(error)}); nothing was saved."
         raise FrontdeskError(refusal) from error
@@ -112,7 +116,17 @@ class Database:
             connection.transaction(),
         ):
             await connection.execute("select set_config('frontdesk.tenant_id', $1, true)", str(tenant_id))
-            yield connection
+            with self._readable():
+                yield connection
+
+    @contextmanager
+    def _readable(self) -> Iterator[None]:
+        """Say of a value that no codec or type takes what it is: the address, which was read long ago, is right."""
+        try:
+            yield
+        except ValueError as error:
+            kind = type(error).__name__
+            raise FrontdeskError(f"PostgreSQL at {self.place} has or is given what cannot be read ({kind}).") from error
 
     @asynccontextmanager
     async def connection(self, timeout_s: float) -> AsyncIterator[Connection]:
@@ -120,7 +134,8 @@ class Database:
         async with mapped_errors(self.place), asyncio.timeout(timeout_s):
             connection = await self._pool.acquire()
             try:
-                yield connection
+                with self._readable():
+                    yield connection
             except asyncio.CancelledError:
                 connection.terminate()  # the release waits until a server that hangs has cancelled the statement
                 raise
@@ -149,6 +164,11 @@ class Database:
                 f"The tables at {self.place} are at revision {revision or 'none'}, this version needs {expected}; "
                 "run `frontdesk migrate`."
             )
+
+    def pool_use(self) -> tuple[int, int]:
+        """Count the connections that are used, and those that are idle."""
+        size, idle = self._pool.get_size(), self._pool.get_idle_size()
+        return size - idle, idle
 
     async def version(self) -> str:
         """Name the server's version."""

@@ -37,3 +37,9 @@ async def read_unsettled(database: Database, tenants: Iterable[int]) -> list[Rea
             waiting = await connection.fetchval(_UNSETTLED)
         readings.append(Reading(Gauged.UNSETTLED, waiting, {"tenant": str(tenant_id)}))
     return readings
+
+
+async def read_pool(database: Database) -> list[Reading]:
+    """Read off how many connections this process has."""
+    used, idle = database.pool_use()
+    return [Reading(Gauged.CONNECTIONS, used, {"state": "used"}), Reading(Gauged.CONNECTIONS, idle, {"state": "idle"})]

@@ -9,6 +9,7 @@ from uuid import UUID
 
 from sqlalchemy import (
     BigInteger,
+    Boolean,
     Column,
     DateTime,
     Double,
@@ -120,6 +121,7 @@ class OutboxRow(SQLModel, table=True):
     __table_args__ = (
         Index("outbox_inbox", "inbox_id", unique=True),
         Index("outbox_place", "tenant_id", "platform", "installation", "channel", "created_at"),
+        Index("outbox_unsettled", "tenant_id", postgresql_where=sql("settled is null")),
     )
     outbox_id: int = Field(sa_column=_id())
     tenant_id: int = Field(sa_column=_tenant())
@@ -212,6 +214,7 @@ class ChannelSettingsRow(SQLModel, table=True):
     threshold: float | None = Field(sa_column=Column(Double))
     language: str = Field(sa_column=_text(default=True))
     tickets: str | None = Field(sa_column=Column(Text))
+    follow_ups: bool = Field(sa_column=Column(Boolean, nullable=False, server_default=sql("true")))
     version: int = Field(sa_column=_number(BigInteger, "1"))
     updated_at: datetime = Field(sa_column=_when())
 

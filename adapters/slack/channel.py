@@ -10,6 +10,7 @@ from adapters.slack.line import Line, is_direct, thread_of
 from adapters.slack.private import delete_file
 from adapters.slack.stream import Abilities, Manner, SlackReply
 from core import wording
+from core.domain import Answer
 from core.errors import ChannelUnavailable
 from core.outbox import Doubt, LiveReply, Posting, Target
 from core.places import Platform
@@ -57,16 +58,18 @@ class SlackChannel:
         *,
         offers_person: bool = True,
         on_stop: Callable[[Target], Awaitable[None]] | None = None,
+        entitle: Callable[[Target, Answer], Awaitable[None]] | None = None,
         language: str = "en",
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         """Send through API; LANGUAGE is that of the working signal, which comes before an author's is known.
 
-        ON_STOP hears of a stream that a person has stopped, for the case that the event itself does not come.
+        ON_STOP hears of a stream that a person has stopped, for the case that the event itself does not come; ENTITLE,
+        of each answer that was sent, to give its session a title. ENTITLE raises nothing.
         """
         self._api = api
         self._abilities = Abilities(clock)
-        self._manner = Manner(self._abilities, clock, offers_person, on_stop)
+        self._manner = Manner(self._abilities, clock, offers_person, on_stop, entitle)
         self._signals = _Signals(clock)
         self._replies: WeakValueDictionary[tuple[str, ...], SlackReply] = WeakValueDictionary()
         self._status = wording.say(wording.LOOKING_UP, language)

@@ -15,7 +15,7 @@ from adapters.slack.manifest import PROMPTS
 from adapters.slack.markup import escape
 from core.actions_call import Tools
 from core.domain import Answer, Session, Ticket
-from core.errors import ChannelUnavailable, NotFound, Rejected
+from core.errors import ChannelUnavailable, NotFound, Rejected, StoreUnavailable
 from core.outbox import Target
 from core.places import Place, Platform
 
@@ -87,11 +87,13 @@ class Home:
                 return
             where = {"channel_id": target.place.channel, "thread_ts": target.place.thread}
             title = session.title[:SESSION_TITLE]
-            await self._api.call("agents.sessions.rename", team_id=target.installation, **where, title=title)
+            await self._api.call(
+                "agents.sessions.rename", team_id=target.installation, patience_s=0.0, **where, title=title
+            )
         except Refusal as refusal:
             if refusal.code not in _QUIET:
                 _log.warning("a session has no title in Slack: %s", refusal)
-        except (NotFound, Rejected, ChannelUnavailable) as error:
+        except (NotFound, Rejected, ChannelUnavailable, StoreUnavailable) as error:
             _log.info("a session has no title in Slack: %s", error)
 
     async def press(self, tenant_id: int, user_id: str, action: Mapping[str, Any], channel: str) -> bool:

@@ -13,7 +13,7 @@ from typing import Any
 
 from adapters.slack import modals
 from adapters.slack.forms import Forms, Means, Who, find_who
-from adapters.slack.inbound import Bot
+from adapters.slack.inbound import Bot, people_in
 from adapters.slack.payload import id_at, object_at, objects_at, text_at, value_at
 from adapters.slack.tickets import after_press
 from core.errors import FrontdeskError
@@ -90,7 +90,8 @@ class Interactions:
         if self._means.tickets is not None and self._means.tickets.concerns(payload, team_id):
             token = await self._means.workspaces.of(team_id)
             bot = Bot(token.bot_user_id, token.bot_id, token.app_id)
-            return Handled() if await self._means.tickets.reply(payload, bot) else None
+            names = await self._means.people.names(team_id, [each for each in people_in(payload) if each != bot.user_id])
+            return Handled() if await self._means.tickets.reply(payload, bot, names) else None
         return None
 
     async def _removed(self, kind: str, payload: Mapping[str, Any], team_id: str) -> None:

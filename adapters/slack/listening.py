@@ -55,6 +55,6 @@ class Listening:
             return True
         if heard.to_another:
             return False
-        if heard.in_thread and await self._known.has_spoken(heard.incoming.thread):
+        if heard.in_thread and settings.follow_ups and await self._known.has_spoken(heard.incoming.thread):
             return True
         return settings.listens is Listens.QUESTION and looks_like_question(message.text, settings.language)

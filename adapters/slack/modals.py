@@ -40,6 +40,7 @@ _LISTENS = {
     Listens.QUESTION: "When a message looks like a question",
     Listens.ALWAYS: "Every message",
 }
+_FOLLOW_UPS = {"on": "Yes", "off": "Only when I am mentioned again"}
 _TICKETS = {
     TicketPolicy.OPEN: "Open one at once",
     TicketPolicy.OFFER: "Offer a person; the author decides",
@@ -183,8 +184,11 @@ def channel_view(opened: Opened, settings: ChannelSettings, names: Sequence[str]
     spoken = [_option(_LANGUAGES.get(code, code), code) for code in languages]
     policies = [_option(label, value.value) for value, label in _TICKETS.items()]
     tickets = settings.tickets.value if settings.tickets else ""
+    goes_on = [_option(label, value) for value, label in _FOLLOW_UPS.items()]
+    follows = "on" if settings.follow_ups else "off"
     blocks += [
         _input("listens", "I answer", _select("radio_buttons", "", listens, settings.listens.value)),
+        _input("followups", "A thread in which I answered goes on", _select("radio_buttons", "", goes_on, follows)),
         _input(
             "threshold",
             "How close a passage must be, 0 to 2",
@@ -218,6 +222,7 @@ def read_channel(view: Mapping[str, Any], before: ChannelSettings) -> ChannelSet
         "threshold": _value(view, "threshold").strip() or "auto",
         "language": _chosen(view, "language") or "auto",
         "tickets": _chosen(view, "tickets") or "auto",
+        "followups": _chosen(view, "followups") or ("on" if before.follow_ups else "off"),
     }
     for option, value in given.items():
         changed = change(settings, option, value) if settings else None

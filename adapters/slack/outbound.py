@@ -16,6 +16,7 @@ from typing import Any
 from adapters.slack import limits
 from adapters.slack.markup import escape, plain, to_mrkdwn
 from adapters.slack.pressed import BAD, FEEDBACK, FEEDBACK_REASON, GOOD, HUMAN, PASSAGE, SHARE
+from adapters.slack.tickets import ticket_buttons
 from core import wording
 from core.documents import Citation
 from core.domain import Answer, Origin
@@ -180,6 +181,8 @@ def _introduced(answer: Answer) -> tuple[str, str]:
     if answer.ticket_number is None:
         return wording.say(wording.A_PERSON, answer.language), answer.text
     header = wording.person_answered(answer.ticket_number, answer.language)
+    if not answer.text.startswith(header):  # that a person was asked for
+        return "", answer.text
     return header, answer.text.removeprefix(header).lstrip("\n")
 
 
@@ -206,7 +209,14 @@ def _tail(answer: Answer, outbox_id: int, *, private: bool, can_share: bool, off
         blocks.append(_feedback(answer, private_id(outbox_id, answer) if private else ""))
     if buttons:
         blocks.append({"type": "actions", "elements": buttons})
+    if (announced := _announced(answer)) is not None:
+        blocks.append(ticket_buttons(announced))
     return tuple(blocks)
+
+
+def _announced(answer: Answer) -> int | None:
+    """Return the number of the ticket that ANSWER announces (core/announcements.py); None for any other answer."""
+    return answer.ticket_number if answer.origin is Origin.COMMAND else None
 
 
 def _sources(answer: Answer, outbox_id: int) -> list[Block]:
@@ -231,7 +241,7 @@ def _sources(answer: Answer, outbox_id: int) -> list[Block]:
 def _remarks(answer: Answer) -> list[Block]:
     notice = escape(sound(answer.notice)).strip()
     remarks = [notice] if notice else []
-    if answer.ticket_number is not None and answer.origin is not Origin.PERSON:
+    if answer.ticket_number is not None and answer.origin not in (Origin.PERSON, Origin.COMMAND):
         remarks.append(wording.say(wording.TICKET, answer.language, number=answer.ticket_number))
     return [_context(_shortened(" · ".join(remarks), limits.FIELD_TEXT))] if remarks else []
 

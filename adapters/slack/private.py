@@ -1,6 +1,7 @@
 """Send what only one person may see: answers to slash commands, and files."""
 
 import logging
+from typing import Any
 
 from adapters.slack import limits
 from adapters.slack.api import Refusal
@@ -60,7 +61,7 @@ async def _whisper(line: Line, part: Part) -> bool:
     """
     begins = line.thread_ts == str(line.target.address.get("ts", ""))
     thread_ts = None if begins else line.thread_ts or None
-    where = {"channel": line.channel, "user": line.author_id, "thread_ts": thread_ts}
+    where: dict[str, Any] = {"channel": line.channel, "user": line.author_id, "thread_ts": thread_ts}
     try:
         await line.call("chat.postEphemeral", text=part.text, blocks=part.blocks, **where)
     except Refusal as refusal:

@@ -71,6 +71,7 @@ class Manner:
     clock: Callable[[], float] = time.monotonic
     offers_person: bool = True
     on_stop: Callable[[Target], Awaitable[None]] | None = None  # the person has pressed Slack's stop button
+    entitle: Callable[[Target, Answer], Awaitable[None]] | None = None  # give an answered session its title
 
 
 class SlackReply:
@@ -125,6 +126,8 @@ class SlackReply:
         else:
             await self._publish(answer)
         await self._rest()
+        if self._manner.entitle is not None and not self._manner.abilities.lacks(line.team_id, "sessions"):
+            await self._manner.entitle(line.target, answer)
 
     async def _publish(self, answer: Answer) -> None:
         line = self._line

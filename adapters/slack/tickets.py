@@ -100,10 +100,10 @@ class TicketThreads:
         channel = text_at(payload, "event", "channel") or text_at(payload, "container", "channel_id")
         return team_id == self.where.team_id and (channel or id_at(payload, "channel")) == self.where.channel
 
-    async def reply(self, payload: Mapping[str, Any], bot: Bot, request_id: str = "") -> bool:
+    async def reply(self, payload: Mapping[str, Any], bot: Bot, names: Mapping[str, str] | None = None) -> bool:
         """Take a reply below an announcement in as the answer to its ticket; False where it is none.
 
-        It becomes the command `tickets answer`, so that it is stored before Slack is told so, carried out once however
+        NAMES are those of the people it mentions, by id. It becomes the command `tickets answer`, so that it is stored before Slack is told so, carried out once however
         often Slack brings it, and acknowledged in the thread. Raises as Acceptance.accept does, but Busy where too much
         is waiting: Slack is to bring an answer again, for nobody else will.
         """
@@ -111,7 +111,7 @@ class TicketThreads:
         root = text_at(event, "thread_ts") or text_at(event, "message", "thread_ts")
         if not root or text_at(event, "type") not in ("message", "app_mention"):
             return False
-        heard = from_event(payload, Seen(self.where.tenant_id, bot, request_id=request_id))
+        heard = from_event(payload, Seen(self.where.tenant_id, bot, names or {}))
         if not isinstance(heard, Heard) or heard.incoming.kind not in (Kind.MESSAGE, Kind.EDIT) or heard.addressed:
             return False
         incoming = heard.incoming

@@ -19,8 +19,8 @@ from typing import Any, Protocol
 import aiohttp
 import jwt
 from aiohttp import web
-from botframework.connector.auth import ClaimsIdentity, VerifyOptions  # type: ignore[import-untyped]
-from botframework.connector.auth.jwt_token_extractor import JwtTokenExtractor  # type: ignore[import-untyped]
+from botframework.connector.auth import VerifyOptions
+from botframework.connector.auth.jwt_token_extractor import JwtTokenExtractor
 from jwt.algorithms import RSAAlgorithm
 
 from adapters.teams.payload import Json, objects_at, text_at
@@ -35,6 +35,7 @@ _UNKNOWN_S = 60.0  # between two looks for a key that is not there: anybody can 
 _AGAIN_S = 10.0  # between two tries to fetch keys where that fails
 _FETCH_S = 5.0
 _LONGEST_TOKEN = 8_000
+_VERIFIED_S, _MOST_VERIFIED = 300.0, 1_000
 _NO_TOKEN = "The request carries no token of the Bot Framework."  # noqa: S105 - no token
 _NOT_FOR_US = "The token is not the Bot Framework's for this bot."
 # What the library and PyJWT raise for tokens that are not right; it also says so by a plain AttributeError.
@@ -90,29 +91,34 @@ class KeyRing:
 
     async def get(self, key_id: str | None) -> Key:
         """Return a key; raises Refused for one that is not published, ChannelUnavailable where there are none."""
-        if self._clock() - self._fetched_at >= _KEYS_S:
-            await self._refresh(self._fetched_at)
-        if key_id not in self._keys and self._clock() - self._unknown_at >= _UNKNOWN_S:
-            self._unknown_at = self._clock()
-            await self._refresh(self._fetched_at)
+        if key_id not in self._keys or self._is_old:
+            async with self._lock:  # whoever comes while keys are fetched waits for them
+                await self._renew(key_id)
         if not self._keys:
             raise ChannelUnavailable("The Bot Framework's keys cannot be fetched; check the network.")
         if key_id not in self._keys:
             raise Refused(_NOT_FOR_US)
         return self._keys[key_id]
 
-    async def _refresh(self, seen_at: float) -> None:
-        """Fetch the keys unless somebody else has done so since SEEN_AT; those there are stay where that fails."""
-        async with self._lock:
-            if self._fetched_at != seen_at or self._clock() - self._failed_at < _AGAIN_S:
-                return
-            try:
-                await self._fetch()
-            except (aiohttp.ClientError, TimeoutError, OSError, ValueError, KeyError) as error:
-                self._failed_at = self._clock()
-                _log.warning("The Bot Framework's keys were not fetched: %s", type(error).__name__)
-            else:
-                self._fetched_at = self._clock()
+    @property
+    def _is_old(self) -> bool:
+        return self._clock() - self._fetched_at >= _KEYS_S
+
+    async def _renew(self, key_id: str | None) -> None:
+        """Fetch the keys where that is due; those there are stay where it fails."""
+        now_s, is_old = self._clock(), self._is_old
+        looked = key_id in self._keys or now_s - self._unknown_at < _UNKNOWN_S
+        if (looked and not is_old) or now_s - self._failed_at < _AGAIN_S:
+            return
+        if not is_old:
+            self._unknown_at = now_s
+        try:
+            await self._fetch()
+        except (aiohttp.ClientError, TimeoutError, OSError, ValueError, KeyError, jwt.PyJWTError) as error:
+            self._failed_at = self._clock()
+            _log.warning("The Bot Framework's keys were not fetched: %s", type(error).__name__)
+        else:
+            self._fetched_at = self._clock()
 
     async def _fetch(self) -> None:
         about = await self._load(self._url)
@@ -144,6 +150,7 @@ class Authenticator:
             raise UsageError("TEAMS_APP_ID is not set; without it anybody could speak as Microsoft Teams.")
         self._app_id = app_id
         self._keys = keys
+        self._verified: dict[str, tuple[float, Mapping[str, Any]]] = {}
         self._options = VerifyOptions(issuer=[], audience=None, clock_tolerance=_SKEW_S, ignore_expiration=False)
         # The address only names an entry of the library's own cache, which is not asked.
         self._extractor = JwtTokenExtractor(self._options, METADATA_URL, ["RS256"])
@@ -153,13 +160,29 @@ class Authenticator:
         """Check the one header and that its token is for this activity; raises Refused, ChannelUnavailable."""
         token = _token_of(headers)
         channel = text_at(activity, "channelId")
+        known = self._verified.get(token)
+        if known is not None and channel == CHANNEL and time.time() < known[0]:
+            return self._check_claims(known[1], activity)
+        claims = await self._verify(token, channel)
+        checked = self._check_claims(claims, activity)
+        self._remember(token, claims)
+        return checked
+
+    def _remember(self, token: str, claims: Mapping[str, Any]) -> None:
+        """Keep what a token says for a while: the Bot Framework sends the same one for many activities."""
+        if len(self._verified) >= _MOST_VERIFIED:
+            self._verified.clear()
+        self._verified[token] = (min(time.time() + _VERIFIED_S, float(claims["exp"])), claims)
+
+    async def _verify(self, token: str, channel: str) -> Mapping[str, Any]:
         try:
             await self._check_key(token, channel)
             self._options.issuer = [self._keys.issuer]
             identity = await self._extractor.get_identity("Bearer", token, channel)
         except _LIBRARY_RAISES as error:
             raise Refused(_NOT_FOR_US) from error
-        return self._check_claims(identity, activity)
+        claims: Mapping[str, Any] = identity.claims if identity is not None else {}
+        return claims
 
     async def _check_key(self, token: str, channel: str) -> None:
         """Refuse by its head what the library would refuse in other ways, or not at all."""
@@ -170,12 +193,10 @@ class Authenticator:
         if channel not in (await self._keys.get(kid)).endorsements:
             raise Refused(_NOT_FOR_US)
 
-    def _check_claims(self, identity: ClaimsIdentity | None, activity: Json) -> Claims:
-        claims: Mapping[str, Any] = identity.claims if identity is not None else {}
+    def _check_claims(self, claims: Mapping[str, Any], activity: Json) -> Claims:
         service_url = text_at(activity, "serviceUrl")
         right = (
-            identity is not None
-            and claims.get("aud") == self._app_id
+            claims.get("aud") == self._app_id
             and isinstance(claims.get("exp"), int | float)
             and bool(service_url)
             and claims.get("serviceurl") == service_url

@@ -23,6 +23,7 @@ MULTI_TENANT = "botframework.com"
 _TIMEOUT = aiohttp.ClientTimeout(total=15, connect=5)
 _EARLY_S = 300.0
 _SHORTEST_S = 30.0
+_PAUSE_S = 2.0  # after a fetch that failed: many may wait for a token
 _REFUSED = "Microsoft gives the bot no token ({why}); check TEAMS_APP_ID, TEAMS_APP_PASSWORD and TEAMS_TENANT_ID."
 _AWAY = "Microsoft's sign-in does not answer; it is tried again."
 
@@ -123,15 +124,19 @@ class Tokens:
         self._clock = clock
         self._lock = asyncio.Lock()
         self._token = ""
-        self._until = float("-inf")
+        self._until = self._again_at = float("-inf")
 
     async def get(self) -> str:
         """Return a token that is good for a while; raises ChannelUnavailable."""
         if self._clock() < self._until:
             return self._token
         async with self._lock:
+            if self._clock() < self._again_at:
+                raise ChannelUnavailable(_AWAY)
             if self._clock() >= self._until:
+                self._again_at = self._clock() + _PAUSE_S
                 grant = await self._grants.fetch()
+                self._again_at = float("-inf")
                 self._token = grant.token
                 self._until = self._clock() + max(_SHORTEST_S, grant.seconds - _EARLY_S)
             return self._token

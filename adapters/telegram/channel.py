@@ -14,16 +14,12 @@ from adapters.telegram.limits import EDIT_GROUP_S, EDIT_PRIVATE_S
 from adapters.telegram.outbound import Part, render, render_growing, stop_row
 from adapters.telegram.posting import draft, edit_part, is_private, send_part, where_of
 from adapters.telegram.runs import escape
+from core import wording
 from core.domain import Answer
 from core.errors import Busy, ChannelUnavailable, Rejected
+from core.language import detect
 from core.outbox import Doubt, LiveReply, Posting, Target
 from core.places import Platform
-from core.wording import say
-
-WITHDRAWN = "This answer was withdrawn."
-ELSEWHERE = "I have answered you in our private chat."
-WRITE_FIRST = "This is for you alone, and I may not write to you yet. Open {link} and press Start, then ask me again."
-"""Messages of the catalogues."""
 
 _GROWING = 1.2  # each pause between two edits is longer by this: a long answer must not use a group's minute up
 _LONGEST_PAUSE_S = 15.0
@@ -94,8 +90,8 @@ class _Line:
         self.target = posting.delivery.target
         self.address: Mapping[str, Any] = self.target.address
 
-    async def put(self, number: int, part: Part, *, patience_s: float = PATIENCE_S) -> None:
-        """Post a part, or edit it where it stands there already."""
+    async def put(self, number: int, part: Part, *, reply: bool | None = None, patience_s: float = PATIENCE_S) -> None:
+        """Post a part, or edit it where it stands there already; the first one of a group replies to the question."""
         known = self.posting.message_id(number)
         if known is not None:
             if part.file is not None:
@@ -108,8 +104,8 @@ class _Line:
                 await self.posting.forget(number)
             else:
                 return
-        reply = number == 0 and not is_private(self.address)
-        more: dict[str, Any] = {"reply": reply, "patience_s": patience_s}
+        replies = (number == 0 if reply is None else reply) and not is_private(self.address)
+        more: dict[str, Any] = {"reply": replies, "patience_s": patience_s}
         await self.posting.post(number, lambda _: send_part(self.api, self.address, part, **more))
 
     async def put_all_privately(self, parts: Sequence[Part]) -> bool:
@@ -151,7 +147,7 @@ class _Line:
         except Refusal as refusal:
             if refusal.says(*_NOT_DELETABLE):
                 language = self.posting.delivery.content.language if self.posting.delivery.content else "en"
-                gone = say(WITHDRAWN, language)
+                gone = wording.say(wording.WITHDRAWN, language)
                 with suppress(Refusal):  # a file, or a message that somebody else has deleted
                     await edit_part(self.api, chat_id, message_id, Part(gone, gone))
         await self.posting.forget(number)
@@ -197,12 +193,12 @@ class _Reply:
         """Tell the author alone, and the group where they find it; where the author never wrote, how they can."""
         line = self._line
         if await line.put_all_privately(parts):
-            said = say(ELSEWHERE, answer.language)
+            said = wording.say(wording.ELSEWHERE, answer.language)
         else:
             link, parts = f"https://t.me/{(await line.api.me()).username}?start=help", []
-            said = say(WRITE_FIRST, answer.language, link=link)
+            said = wording.say(wording.WRITE_FIRST, answer.language, link=link)
         told = Part(escape(said), said)
-        await line.put(len(parts), told)
+        await line.put(len(parts), told, reply=True)
         return [*parts, told]
 
     async def _show(self) -> None:
@@ -237,4 +233,5 @@ class _Reply:
             else:
                 return
         outbox_id = line.posting.delivery.outbox_id
-        await line.put(0, Part(part.html, part.plain, stop_row(outbox_id)), patience_s=0.0)
+        rows = stop_row(outbox_id, detect(self._text))
+        await line.put(0, Part(part.html, part.plain, rows), patience_s=0.0)

@@ -17,7 +17,7 @@ from adapters.telegram.taken import TOO_LARGE, file_id_of
 from core.attached import Upload, Uploads
 from core.domain import Attachment
 from core.errors import Rejected, StoreUnavailable, UnreadableDocument
-from core.inbox import Incoming, Kind
+from core.inbox import Incoming
 
 TICKET_TYPE = "application/vnd.frontdesk.telegram-file"
 _TICKET_BYTES = 2_000
@@ -36,22 +36,18 @@ class FileTickets:
         self._uploads = uploads
 
     async def keep(self, api: TelegramApi, incoming: Incoming) -> Incoming:
-        """Keep a ticket for each file that is still to be fetched; raises StoreUnavailable.
-
-        Those of an edit came with the message itself.
-        """
+        """Keep a ticket for each file that is still to be fetched; raises StoreUnavailable."""
         message = incoming.message
         if not message.attachments:
             return incoming
-        if incoming.kind is not Kind.MESSAGE:
-            return replace(incoming, message=replace(message, attachments=()))
         kept = [await self._keep(api, message.tenant_id, attachment) for attachment in message.attachments]
         return replace(incoming, message=replace(message, attachments=tuple(kept)))
 
-    async def drop(self, incoming: Incoming) -> None:
-        """Drop tickets that nobody will use; where that fails they are purged with the old ones."""
+    async def drop(self, incoming: Incoming, before: Incoming) -> None:
+        """Drop tickets that BEFORE had not and nobody will use; where that fails they are purged with the old ones."""
+        known = {attachment.upload_id for attachment in before.message.attachments}
         for attachment in incoming.message.attachments:
-            if attachment.upload_id is not None:
+            if attachment.upload_id is not None and attachment.upload_id not in known:
                 with suppress(StoreUnavailable):
                     await self._uploads.delete(incoming.message.tenant_id, attachment.upload_id)
 

@@ -2,7 +2,7 @@
 
 Fields of a wrong type count as missing, for a malformed update must not hold up its chat: Telegram would send it again
 and everything behind it would wait. Photos and files sent together (an album) arrive as one message each, with the same
-media_group_id; the inbox joins what one author wrote while nothing was answered, so each is a row of its own here.
+media_group_id, which names the message they are; earlier.py puts them together.
 core.telegram.org/bots/api#update
 """
 
@@ -14,7 +14,7 @@ from typing import Any
 from adapters.telegram.addressed import Written, is_for, written
 from adapters.telegram.buttons import Action, Press, read_data
 from adapters.telegram.payload import Json, flag, integer, objects, record, text
-from adapters.telegram.taken import attachments
+from adapters.telegram.taken import attachments, replied
 from core import commands
 from core.channels import Listens
 from core.domain import Attachment, Author, Message
@@ -193,8 +193,8 @@ def _said(about: _About, payload: Json, kind: Kind) -> Heard:
     message_id = integer(payload, "message_id")
     if reason or message_id is None:
         return Heard(ignored=reason or "a message without an id")
-    files = attachments(payload)
     found = written(payload, about.bot.bot_id, about.bot.username)
+    files = attachments(payload) or replied(payload, found)
     if not found.text and not files:
         return Heard(ignored="a service message")
     private = text(record(payload, "chat"), "type") == _PRIVATE
@@ -211,7 +211,8 @@ def _event(
     message = Message(
         about.bot.tenant_id, _place(payload), author, said, attachments=files, installation=str(about.bot.bot_id)
     )
-    if group := text(payload, "media_group_id"):
+    group = text(payload, "media_group_id")
+    if group:
         detail["album"] = group
     parsed = commands.parse(said)
     if parsed is not None and parsed.name == "stop" and kind is Kind.MESSAGE:
@@ -221,8 +222,8 @@ def _event(
         author,
         message,
         kind=kind,
-        message_id=str(message_id),
-        revision=_revision(about, payload) if kind is Kind.EDIT else 0,
+        message_id=f"album:{group}" if group else str(message_id),
+        revision=_revision(about, payload) if kind is Kind.EDIT or group else 0,
         reply_to=message_id,
         detail=detail,
     )
@@ -254,7 +255,7 @@ def _sender(payload: Json) -> Author:
 
 
 def _revision(about: _About, payload: Json) -> int:
-    edited = min(max(integer(payload, "edit_date") or 1, 1), 1 << 40)
+    edited = min(max(integer(payload, "edit_date") or integer(payload, "date") or 1, 1), 1 << 40)
     return edited * _EDITS_PER_S + (integer(about.update, "update_id") or 0) % _EDITS_PER_S
 
 

@@ -9,6 +9,7 @@ from typing import Any, Protocol
 
 from adapters.telegram.api import TelegramApi
 from adapters.telegram.buttons import Action, Press
+from adapters.telegram.earlier import Earlier, after, is_idle_stop
 from adapters.telegram.files import FileTickets
 from adapters.telegram.inbound import Bot, Heard, hear, place_of
 from adapters.telegram.outbound import alert
@@ -20,13 +21,12 @@ from core.channels import ChannelSettings, Listens
 from core.commands import parse
 from core.domain import Answer, Message
 from core.errors import Busy, ChannelUnavailable, Overloaded, Rejected, UsageError
-from core.inbox import Accepted, Incoming, Kind
+from core.inbox import Accepted, Incoming, Kind, Thread
 from core.meter import Counted, Meter, Unmetered
 from core.outbox import Purpose, Target
 from core.places import Place, Platform
 
 _SETTINGS_S = 5.0  # for which a group's settings are remembered
-_ALBUM_S = 60.0
 _MOST_WORDS = 100  # calls on their way at once beside the answers; more are left out
 _WORD_EVERY_S = 30.0  # to one author
 
@@ -83,6 +83,7 @@ class Intake:
         files: FileTickets,
         sources: Sources,
         outbox: Enqueues,
+        earlier: Earlier,
         *,
         commands: Instant | None = None,
         meter: Meter | None = None,
@@ -93,12 +94,12 @@ class Intake:
         self._files = files
         self._sources = sources
         self._outbox = outbox
+        self._earlier = earlier
         self._commands = commands
         self._meter = meter or Unmetered()
         self._clock = clock
         self._calls: set[asyncio.Task[None]] = set()
         self._told: dict[tuple[str, str], float] = {}
-        self._albums: dict[str, float] = {}
         self._settings: dict[tuple[int, str], tuple[float, Listens]] = {}
 
     async def take(self, account: Account, update: Any, request_id: str = "") -> None:
@@ -137,20 +138,20 @@ class Intake:
         except UsageError as error:  # the token, not the update, is wrong
             raise ChannelUnavailable(str(error)) from error
         bot = Bot(account.tenant_id, me.bot_id, me.username)
-        albums = self._known_albums()
-        heard = hear(update, bot, albums=albums, request_id=request_id)
+        heard = hear(update, bot, request_id=request_id)
         if heard.ignored and isinstance(update, Mapping):
-            listens = await self._listens(account, update)
-            if listens is not Listens.MENTION:
+            listens, albums = await self._listens(account, update), await self._known_album(account, update)
+            if albums or listens is not Listens.MENTION:
                 heard = hear(update, bot, listens=listens, albums=albums, request_id=request_id)
-        if heard.incoming is not None and (album := heard.incoming.detail.get("album")):
-            self._albums[str(album)] = self._clock()
         return heard
 
-    def _known_albums(self) -> frozenset[str]:
-        now_s = self._clock()
-        self._albums = {album: at_s for album, at_s in self._albums.items() if now_s - at_s < _ALBUM_S}
-        return frozenset(self._albums)
+    async def _known_album(self, account: Account, update: Mapping[str, Any]) -> tuple[str, ...]:
+        """Name the album that UPDATE is a part of, where an earlier part of it was for the bot."""
+        album, place = text(record(update, "message"), "media_group_id"), place_of(update)
+        if not album or place is None:
+            return ()
+        thread = Thread(account.tenant_id, account.api.bot_id, place)
+        return (album,) if await self._earlier.find(thread, f"album:{album}") is not None else ()
 
     async def _listens(self, account: Account, update: Mapping[str, Any]) -> Listens:
         """Look up which messages of a group are answered; a group writes much that is not for us."""
@@ -167,23 +168,28 @@ class Intake:
         return known[1]
 
     async def _store(self, account: Account, incoming: Incoming) -> None:
-        if account.administrators and incoming.kind in (Kind.MESSAGE, Kind.EDIT):
-            told = incoming.message.author.author_id in account.administrators
-            incoming = replace(incoming, message=replace(incoming.message, administrator=told))
-        parsed = parse(incoming.message.text) if incoming.kind in (Kind.MESSAGE, Kind.EDIT) else None
-        if parsed is not None and parsed.name not in _QUESTIONS:
-            incoming = replace(incoming, address={**incoming.address, "command": True})
+        changed = await after(self._earlier, incoming)
+        if changed is None:
+            return
+        incoming = _marked(account, changed)
         if await self._is_done(incoming):
             return
-        incoming = await self._files.keep(account.api, incoming)
+        idle = await is_idle_stop(self._earlier, incoming)
+        if await self._is_new(account, incoming) and idle:
+            await self._say_idle(incoming)
+
+    async def _is_new(self, account: Account, incoming: Incoming) -> bool:
+        """Store INCOMING with its files; False where it is there already or is too much."""
+        kept = await self._files.keep(account.api, incoming)
         try:
-            accepted = await self._acceptance.accept(incoming)
+            accepted = await self._acceptance.accept(kept)
         except Overloaded as error:
-            await self._files.drop(incoming)
+            await self._files.drop(kept, incoming)
             self._tell(account, incoming, str(error))
-            return
+            return False
         if accepted.duplicate:
-            await self._files.drop(incoming)
+            await self._files.drop(kept, incoming)
+        return not accepted.duplicate
 
     async def _is_done(self, incoming: Incoming) -> bool:
         """Carry out at once what must not be stored on its way: the code that makes an administrator."""
@@ -193,18 +199,16 @@ class Intake:
         answer = await self._commands.instant(incoming.message)
         if answer is None:
             return False
-        message = incoming.message
-        target = Target(
-            tenant_id=message.tenant_id,
-            installation=incoming.installation,
-            place=message.place,
-            author_id=message.author.author_id,
-            address=incoming.address,
-            message_id=incoming.message_id,
-            request_id=incoming.request_id,
-        )
-        await self._outbox.enqueue(target, Purpose.NOTICE, answer)
+        await self._outbox.enqueue(_target(incoming), Purpose.NOTICE, answer)
         return True
+
+    async def _say_idle(self, incoming: Incoming) -> None:
+        """Say that there is no answer to stop."""
+        answer = None
+        if self._commands is not None:
+            answer = await self._commands.instant(replace(incoming.message, text="/stop"))
+        if answer is not None:  # for everybody to read, as is the answer that it was to stop
+            await self._outbox.enqueue(_target(incoming), Purpose.NOTICE, replace(answer, private=False))
 
     def _tell(self, account: Account, incoming: Incoming, words: str) -> None:
         """Tell an author that it is too much, now and then."""
@@ -254,6 +258,32 @@ class Intake:
         task = asyncio.create_task(_logged(call))
         self._calls.add(task)
         task.add_done_callback(self._calls.discard)
+
+
+def _marked(account: Account, incoming: Incoming) -> Incoming:
+    """Note whether an administrator of the settings wrote it, and whether it is a command."""
+    if incoming.kind not in (Kind.MESSAGE, Kind.EDIT):
+        return incoming
+    if account.administrators:
+        told = incoming.message.author.author_id in account.administrators
+        incoming = replace(incoming, message=replace(incoming.message, administrator=told))
+    parsed = parse(incoming.message.text)
+    if parsed is not None and parsed.name not in _QUESTIONS:
+        incoming = replace(incoming, address={**incoming.address, "command": True})
+    return incoming
+
+
+def _target(incoming: Incoming) -> Target:
+    message = incoming.message
+    return Target(
+        tenant_id=message.tenant_id,
+        installation=incoming.installation,
+        place=message.place,
+        author_id=message.author.author_id,
+        address=incoming.address,
+        message_id=incoming.message_id,
+        request_id=incoming.request_id,
+    )
 
 
 _SAID = {Action.UP: wording.RATED, Action.DOWN: wording.RATED}

@@ -57,6 +57,9 @@ class Poller:
             except (StoreUnavailable, ChannelUnavailable, Rejected, UsageError) as error:
                 _log.warning("polling for the bot %s failed: %s", name, error)
                 await self._pause(0.5)
+            except Exception:  # noqa: BLE001 - the catch-all of a process loop: else the bot is silent for good
+                _log.exception("polling for the bot %s broke off; it begins again", name)
+                await self._pause(0.5)
             finally:
                 self.is_polling = False
 

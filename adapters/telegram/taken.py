@@ -3,8 +3,10 @@
 from collections.abc import Callable
 
 from adapters.telegram import limits
-from adapters.telegram.payload import Json, integer, objects, record, text
+from adapters.telegram.addressed import Written
+from adapters.telegram.payload import Json, flag, integer, objects, record, text
 from core.attached import PICTURE, RECORDING
+from core.commands import parse
 from core.domain import Attachment
 
 # For whoever sent it, as those of core/attached.py: they end the sentence "NAME was not read: ...".
@@ -19,6 +21,16 @@ def attachments(message: Json) -> tuple[Attachment, ...]:
     """List what came with MESSAGE."""
     taken = tuple(take(record(message, field)) for field, take in _FIELDS.items() if record(message, field))
     return taken + _photo(message)
+
+
+def replied(message: Json, found: Written) -> tuple[Attachment, ...]:
+    """Take the file that MESSAGE replies to, where it is about that: /kb add, or a mention below somebody's file."""
+    parsed = parse(found.text)
+    adds = parsed is not None and parsed.name == "kb" and parsed.words[:1] == ("add",)
+    below = record(message, "reply_to_message")
+    theirs = found.named and parsed is None and not flag(record(below, "from"), "is_bot")
+    document = record(below, "document")
+    return (_document(document),) if document and (adds or theirs) else ()
 
 
 def file_id_of(attachment: Attachment) -> str:

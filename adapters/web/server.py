@@ -8,6 +8,7 @@ from dataclasses import dataclass
 
 from aiohttp import web
 from aiohttp.abc import AbstractAccessLogger
+from aiohttp.http_exceptions import HttpProcessingError
 
 from adapters.web.connections import Watch
 from adapters.web.health import Metrics, health_routes
@@ -24,6 +25,18 @@ ENDING = web.AppKey("ending", asyncio.Event)
 
 _log = logging.getLogger(__name__)
 _access_log = logging.getLogger(f"{__name__}.access")
+
+
+def _is_ours(record: logging.LogRecord) -> bool:
+    """Let no stranger fill the log with tracebacks by sending what is no HTTP, or repeat in it what they sent."""
+    error = record.exc_info[1] if record.exc_info else None
+    if isinstance(error, HttpProcessingError):
+        _log.info("a request that is no HTTP was refused (%s)", type(error).__name__)
+        return False
+    return True
+
+
+logging.getLogger("aiohttp.server").addFilter(_is_ours)
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,7 +1,6 @@
 """A Frontdesk of real processes in a folder of its own, and what its database says happened."""
 
 import asyncio
-import os
 import shutil
 import signal
 import socket
@@ -18,6 +17,7 @@ from typing import Any
 import asyncpg
 
 from adapters.embedded.postgres import Attachment, attach
+from bots.settings import Settings
 
 ROOT = Path(__file__).parents[2]
 HANDBOOK = ROOT / "bots" / "handbook"
@@ -85,10 +85,8 @@ class House:
         return f"{self.url}/http/{INSTALLATION}/events"
 
     def environment(self, **more: str) -> dict[str, str]:
-        """Return the environment of a process of the house."""
-        kept = {name: value for name, value in os.environ.items() if name in {"PATH", "HOME", "LANG", "TMPDIR"}}
+        """Return the settings of a process of the house."""
         return {
-            **kept,
             "FRONTDESK_HOME": str(self.folder),
             "HTTP_KEYS": f"{INSTALLATION}={KEY}",
             "LOG_LEVEL": "info",
@@ -102,9 +100,8 @@ class House:
         """Start a process."""
         log = self.folder / f"{name}-{len(self.running)}.log"
         with log.open("wb") as out:
-            process = subprocess.Popen(
-                [sys.executable, "-m", *command], stdout=out, stderr=out, env=self.environment(**more), cwd=ROOT
-            )
+            words = [*_with(self.environment(**more)), sys.executable, "-m", *command]
+            process = subprocess.Popen(words, stdout=out, stderr=out, cwd=ROOT)
         running = Running(name, process, log)
         self.running.append(running)
         return running
@@ -169,6 +166,12 @@ class House:
                 with suppress(OSError):
                     running.process.send_signal(signal.SIGCONT)
                 running.kill()
+
+
+def _with(settings: dict[str, str]) -> list[str]:
+    """Run what follows with these settings and none of whoever runs this."""
+    foreign = [word for name in Settings.model_fields for word in ("-u", name.upper())]
+    return ["env", *foreign, *(f"{name}={value}" for name, value in settings.items())]
 
 
 @contextmanager

@@ -94,6 +94,7 @@ create table outbox (
 );
 create unique index outbox_inbox on outbox (inbox_id);
 create index outbox_place on outbox (tenant_id, platform, installation, channel, created_at);
+create index outbox_unsettled on outbox (tenant_id) where settled is null;
 create table answer_events (
     inbox_id bigint not null references inbox on delete cascade,
     position integer not null,
@@ -137,6 +138,7 @@ create table channel_settings (
     threshold double precision,
     language text not null default '',
     tickets text,
+    follow_ups boolean not null default true,
     version bigint not null default 1,
     updated_at timestamptz not null default now(),
     primary key (tenant_id, platform, channel)

@@ -9,7 +9,7 @@ import pytest
 from adapters.postgres.inbox import PostgresInbox
 from adapters.postgres.outbox import PostgresOutbox
 from core.domain import Answer, Attachment, Author, Message, Origin
-from core.errors import NotFound, Overloaded, StoreUnavailable, Superseded
+from core.errors import FrontdeskError, NotFound, Overloaded, StoreUnavailable, Superseded
 from core.inbox import Accepted, Ending, Incoming, Kind, State, Thread
 from core.outbox import Purpose, Target
 from core.places import Place, Platform
@@ -278,6 +278,32 @@ async def test_a_server_that_hangs_is_an_error_long_before_the_platform_gives_up
     again = await inbox.accept(event())  # the platform sends it again; the server may have gone on meanwhile
     assert (await inbox.entry(1, again.inbox_id)).state is State.WAITING
     assert await owner.fetchval("select count(*) from inbox") == 1
+
+
+@pytest.mark.slow
+async def test_a_crowd_at_a_server_that_hangs_is_told_at_the_same_time(inbox, owner):
+    events = [event(about=f"m{number}") for number in range(400)]
+    async with owner.transaction():
+        await owner.execute("lock table inbox in access exclusive mode")
+        async with asyncio.timeout(8):  # list after list of fifty, they would be told after 20 s
+            found = await asyncio.gather(*map(inbox.accept, events), return_exceptions=True)
+    assert {type(error) for error in found} == {StoreUnavailable}
+
+
+async def test_a_value_that_postgresql_does_not_take_is_not_repeated_in_the_error(database):
+    for value in ("private \x00 words", "private \ud800 words"):
+        with pytest.raises(FrontdeskError) as raised:
+            async with database.tenant(1) as connection:
+                await connection.fetchval("select $1::text", value)
+        assert "private" not in str(raised.value)
+        assert raised.value.__suppress_context__  # a log prints no more than that
+
+
+async def test_what_cannot_be_read_is_no_fault_of_the_address(database):
+    with pytest.raises(FrontdeskError, match="cannot be read") as raised:
+        async with database.tenant(1):
+            int("seven")
+    assert "DATABASE_URL" not in str(raised.value)
 
 
 async def test_stops_and_claims_at_once_never_deadlock_and_lose_nothing(inbox):

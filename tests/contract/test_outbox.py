@@ -144,6 +144,18 @@ async def test_each_message_of_a_batch_leads_to_its_one_answer(inbox, outbox):
     assert await outbox.of_entry(1, await ask(inbox, "c")) is None
 
 
+async def test_what_was_withdrawn_is_kept_no_longer(inbox, outbox):
+    delivery = await outbox.open(TARGET, Purpose.ANSWER, inbox_id=await ask(inbox))
+    await outbox.keep(delivery, ANSWER)
+    await outbox.note_partial(delivery, "20 eu")
+    await outbox.settle(delivery, Settled.SENT)
+    kept = await outbox.of_id(1, delivery.outbox_id)
+    assert (kept.content, kept.partial) == (ANSWER, "20 eu")
+    await outbox.settle(delivery, Settled.WITHDRAWN)
+    kept = await outbox.of_id(1, delivery.outbox_id)
+    assert (kept.content, kept.partial) == (None, "")
+
+
 async def test_something_enqueued_is_stored_with_its_job(outbox, owner):
     outbox_id = await outbox.enqueue(TARGET, Purpose.PERSON, ANSWER)
     job = await owner.fetchrow("select queue_name, task_name, lock, args::text from procrastinate_jobs")

@@ -1,133 +1,23 @@
 """Telegram's webhook over real sockets, from the loopback Bot API into a real PostgreSQL."""
 
-import asyncio
 import io
 import json
 import logging
-from contextlib import asynccontextmanager
 
 import aiohttp
 import pytest
 
-from adapters.postgres.channels import PostgresChannels
-from adapters.postgres.inbox import PostgresInbox
-from adapters.postgres.outbox import PostgresOutbox
-from adapters.postgres.uploads import PostgresUploads
-from adapters.telegram.api import TelegramApi
-from adapters.telegram.channel import TelegramChannel
 from adapters.telegram.commands import apply_manifest, make_manifest
-from adapters.telegram.files import TICKET_TYPE, FileTickets, TelegramUploads
-from adapters.telegram.intake import Account, Intake
-from adapters.telegram.listen import BODY_BYTES, SECRET_HEADER, Webhook
-from adapters.telegram.polling import keep_webhook, set_webhook
-from adapters.telegram.sources import Sources
-from adapters.web.server import make_app, run_server
-from core.accepting import Acceptance
+from adapters.telegram.files import TICKET_TYPE, TelegramUploads
+from adapters.telegram.listen import BODY_BYTES, SECRET_HEADER
+from adapters.telegram.polling import keep_webhook
 from core.channels import ChannelSettings, Listens
-from core.checks import Health
 from core.documents import Citation
 from core.domain import Answer, Origin
 from core.errors import Overloaded, StoreUnavailable, UnreadableDocument
 from core.inbox import Kind
-from core.meter import Unmetered
-from core.outbox import Posting, Purpose, Target
-from core.pacing import PreferredPacer
 from core.places import Place, Platform
-from tests.platform.telegram_server import TelegramServer
-
-SECRET = "a-secret-of-the-webhook"
-
-
-class Broken:
-    """An acceptance that raises what it is told to, and then takes everything."""
-
-    def __init__(self, acceptance):
-        self._acceptance = acceptance
-        self.errors = []
-
-    async def accept(self, incoming):
-        if self.errors:
-            raise self.errors.pop(0)
-        return await self._acceptance.accept(incoming)
-
-
-class Codes:
-    """Commands that answer a code at once."""
-
-    async def instant(self, message):
-        return Answer(f"heard {message.text.count(' ')} words", Origin.COMMAND, None, private=True)
-
-
-class Listener:
-    def __init__(self, telegram, database, names=("help",)):
-        self.telegram, self.database = telegram, database
-        self.bots = {name: telegram.add_bot(f"{name}_bot") for name in names}
-        self.bot = self.bots[names[0]]
-        self.user = telegram.add_user(language="de")
-        self.chat = telegram.private(self.bot, self.user)
-        self.outbox, self.uploads = PostgresOutbox(database), PostgresUploads(database)
-        self.channels = PostgresChannels(database)
-        self.inbox = PostgresInbox(database)
-        self.acceptance = Broken(Acceptance(self.inbox, Unmetered()))
-        pacer = PreferredPacer()
-        self.accounts = {
-            name: Account(
-                TelegramApi(name, bot.token, pacer, base_url=telegram.url), 1, f"{SECRET}-{name}", frozenset()
-            )
-            for name, bot in self.bots.items()
-        }
-        self.account = self.accounts[names[0]]
-        self.intake = Intake(
-            self.acceptance,
-            self.channels,
-            FileTickets(self.uploads),
-            Sources(self.outbox),
-            self.outbox,
-            commands=Codes(),
-        )
-        self.webhook = Webhook(self.accounts, self.intake)
-        self.url = ""
-
-    async def close(self):
-        await self.intake.close()
-        for account in self.accounts.values():
-            await account.api.close()
-
-    async def stored(self):
-        """List what was stored, in its order."""
-        async with self.database.tenant(1) as connection:
-            rows = await connection.fetch("select inbox_id from inbox order by inbox_id")
-        return [(await self.inbox.entry(1, row["inbox_id"])).incoming for row in rows]
-
-    async def texts(self):
-        return [incoming.message.text for incoming in await self.stored()]
-
-    async def settle(self):
-        await self.telegram.updates.settled()
-        await asyncio.gather(*self.intake._calls)
-
-    async def answered(self, answer):
-        """Send ANSWER to the person and return its message."""
-        place = Place(Platform.TELEGRAM, str(self.chat.chat_id))
-        address = {"chat_id": self.chat.chat_id, "chat_type": "private"}
-        target = Target(1, self.account.api.bot_id, place, str(self.user.user_id), address)
-        posting = Posting(self.outbox, await self.outbox.open(target, Purpose.ANSWER), TelegramChannel({}).doubt)
-        await self.outbox.keep(posting.delivery, answer)
-        await TelegramChannel({self.account.api.bot_id: self.account.api}).reply(posting).finish(answer)
-        return self.telegram.from_bot(self.chat)[-1]
-
-
-@asynccontextmanager
-async def open_listener(database, names=("help",)):
-    async with TelegramServer(scale=0.01) as telegram:
-        listener = Listener(telegram, database, names)
-        app = make_app(routes=listener.webhook.routes(), health=Health({}))
-        async with run_server(app, "127.0.0.1", 0) as (host, port):
-            listener.url = f"http://{host}:{port}"
-            for account in listener.accounts.values():
-                await set_webhook(account, listener.url)
-            yield listener
-            await listener.close()
+from tests.platform.telegram_listener import SECRET, open_listener
 
 
 @pytest.fixture

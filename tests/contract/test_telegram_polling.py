@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from adapters.postgres.channels import PostgresChannels
+from adapters.postgres.earlier import PostgresEarlier
 from adapters.postgres.inbox import PostgresInbox
 from adapters.postgres.outbox import PostgresOutbox
 from adapters.postgres.polling import hold_polling
@@ -30,14 +31,15 @@ UPDATES, CHATS = 200, 20
 class Failing:
     """An acceptance that fails for some texts, once each."""
 
-    def __init__(self, acceptance, texts=()):
+    def __init__(self, acceptance, texts=(), error=None):
         self._acceptance = acceptance
         self._texts = set(texts)
+        self._error = error or StoreUnavailable("PostgreSQL does not answer.")
 
     async def accept(self, incoming):
         if incoming.message.text in self._texts:
             self._texts.discard(incoming.message.text)
-            raise StoreUnavailable("PostgreSQL does not answer.")
+            raise self._error
         return await self._acceptance.accept(incoming)
 
 
@@ -50,15 +52,16 @@ async def free_for_all(_):
 class Process:
     """What one process does: a poller of its own, with connections of its own."""
 
-    def __init__(self, telegram, bot, database, lock, failing=()):
+    def __init__(self, telegram, bot, database, lock, failing=(), error=None):
         self.api = TelegramApi("help", bot.token, PreferredPacer(), base_url=telegram.url)
         outbox = PostgresOutbox(database)
         self.intake = Intake(
-            Failing(Acceptance(PostgresInbox(database, author_limit=10_000), Unmetered()), failing),
+            Failing(Acceptance(PostgresInbox(database, author_limit=10_000), Unmetered()), failing, error),
             PostgresChannels(database),
             FileTickets(PostgresUploads(database)),
             Sources(outbox),
             outbox,
+            PostgresEarlier(database),
         )
         self.poller = Poller(Account(self.api, 1, "secret"), self.intake, lock)
         self.task = asyncio.create_task(self.poller.run())
@@ -131,6 +134,15 @@ async def test_what_could_not_be_stored_comes_again_and_nothing_twice(telegram, 
     failing = [f"{number}" for number in range(0, UPDATES, 37)]
     process = Process(telegram, telegram.bot, database, partial(hold_polling, addresses.application), failing)
     await until_stored(database, UPDATES)
+    await process.stop()
+    assert in_order(await stored(database))
+
+
+async def test_what_nobody_thought_of_does_not_end_the_polling(telegram, database, addresses):
+    await write(telegram, last=20)
+    lock = partial(hold_polling, addresses.application)
+    process = Process(telegram, telegram.bot, database, lock, ["7"], RuntimeError("nobody thought of it"))
+    await until_stored(database, 20)
     await process.stop()
     assert in_order(await stored(database))
 

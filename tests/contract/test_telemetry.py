@@ -9,7 +9,7 @@ import pytest
 from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
 from prometheus_client.parser import text_string_to_metric_families
 
-from adapters.postgres.readings import read_queues, read_unsettled
+from adapters.postgres.readings import read_pool, read_queues, read_unsettled
 from adapters.telemetry.prometheus import COUNTERS, TIMERS, PrometheusMeter
 from adapters.telemetry.tracing import first_span_id_of, open_tracer, trace_id_of
 from core.errors import StoreUnavailable
@@ -140,13 +140,14 @@ async def test_the_queues_are_read_from_the_database(database):
             await connection.execute(delivery, settled)
 
     async def read():
-        return [*await read_queues(database), *await read_unsettled(database, [1])]
+        return [*await read_queues(database), *await read_unsettled(database, [1]), *await read_pool(database)]
 
     seen = await scrape(PrometheusMeter(tenants=[1], readers=[read], strict=True))
     labels = (("queue", "messages"), ("tenant", "1"))
     assert seen["frontdesk_jobs_queued", *labels] == 2
     assert 0 <= seen["frontdesk_job_oldest_seconds", *labels] < 60
     assert seen["frontdesk_deliveries_unsettled", ("tenant", "1")] == 1
+    assert seen["frontdesk_database_connections", ("state", "idle")] >= 1
 
 
 async def spans_of(work, **options):

@@ -3,6 +3,7 @@
 import asyncio
 import base64
 import json
+import logging
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 
@@ -97,6 +98,18 @@ async def test_a_defect_shows_nothing_of_itself(error):
     assert "select" not in text
     assert "secret" not in text
     assert json.loads(text)["error"]["request_id"] == response.headers["X-Request-Id"]
+
+
+@pytest.mark.parametrize("sent", [b"no-http\r\n\r\n", b"GET / HTTP/1.1\r\nX: " + b"tell-tale" * 1_000 + b"\r\n\r\n"])
+async def test_what_is_no_http_fills_no_log(caplog, sent):
+    caplog.set_level(logging.INFO)
+    async with served(raising(UsageError("x"))) as client:
+        reader, writer = await asyncio.open_connection(client._base_url.host, client._base_url.port)
+        writer.write(sent)
+        assert b" 400 " in await reader.readline()
+        writer.close()
+    assert [record for record in caplog.records if record.levelno > logging.INFO or record.exc_info] == []
+    assert "tell-tale" not in caplog.text
 
 
 async def test_unknown_paths_and_methods_are_refused_in_the_same_form():
@@ -386,6 +399,12 @@ async def test_a_body_at_fault_is_refused_in_words(channel):
             assert response.status == 400
 
 
+async def test_what_a_caller_did_wrong_is_no_warning_of_ours(channel, caplog):
+    for change in ({"session": "none"}, {"kind": "nothing"}, {"files": [{"name": "a", "content": "!"}]}):
+        assert (await channel.send(**change))[0] == 400
+    assert [record for record in caplog.records if record.levelno >= logging.WARNING] == []
+
+
 async def test_text_that_no_database_keeps_is_cleaned(channel):
     status, body = await channel.send(text="a\u0000b \ud800 c", author={"id": "u1", "name": "J\u0000o"})
     assert status == 202
@@ -420,9 +439,9 @@ async def test_the_answer_is_streamed_and_can_be_read_again(channel):
 
 async def test_a_last_event_id_that_is_none_is_refused(channel):
     _, body = await channel.send()
-    headers = {"Last-Event-ID": "drop table"}
-    status, error = await channel.call("GET", f"messages/{body['id']}/events", headers=headers)
-    assert (status, error["error"]["code"]) == (400, "bad_request")
+    for odd in ("drop table", f"{body['id']}.{2**31}", f"{2**63}.1"):
+        status, error = await channel.call("GET", f"messages/{body['id']}/events", headers={"Last-Event-ID": odd})
+        assert (status, error["error"]["code"]) == (400, "bad_request")
 
 
 async def test_messages_of_others_are_not_there(channel):
@@ -458,7 +477,8 @@ async def test_notices_are_read_within_a_place(channel):
     assert (status, [notice["text"] for notice in body["notices"]]) == (200, ["Yes."])
     status, body = await channel.call("GET", "notices", "bank", params={"channel": "help", "thread": "t1"})
     assert body == {"notices": []}
-    assert (await channel.call("GET", "notices", params={"after": "x"}))[0] == 400
+    for params in ({"after": "x"}, {"channel": "a\x00b"}, {"thread": "x" * 201}):
+        assert (await channel.call("GET", "notices", params=params))[0] == 400
 
 
 async def test_without_postgresql_the_sender_is_told_to_come_back(channel, database):

@@ -279,7 +279,8 @@ def files_info(call: Call) -> Json:
 
 def seen_by_bot(call: Call, file: File) -> bool:
     bot = call.workspace.bot_user_id
-    return file.user_id == bot or any(bot in call.state.channels[channel].members for channel in file.channels)
+    given = file.given or file.user_id == bot
+    return given or any(bot in call.state.channels[channel].members for channel in file.channels)
 
 
 @method("files.getUploadURLExternal", T4, "files:write")

@@ -173,6 +173,10 @@ class SlackServer(World):
         """Fill in a modal by action id and submit it; the acknowledgement's response_action is carried out."""
         workspace = self._workspace(user)
         filled = view.shown() | {"state": payloads.view_state(view, values)}
+        for given in values.values():
+            for file in given if isinstance(given, list) else ():
+                if isinstance(file, File):  # docs.slack.dev/reference/block-kit/block-elements/file-input-element
+                    file.given = True
         payload = payloads.interaction("view_submission", workspace, user)
         payload |= {"view": filled, "trigger_id": self.trigger(user, view), "response_urls": []}
         ack = await self._delivery.once("interaction", payload)

@@ -97,6 +97,7 @@ class File:
     user_id: str = ""
     channels: set[str] = field(default_factory=set)
     complete: bool = True  # its upload was ended by files.completeUploadExternal
+    given: bool = False  # to the app, in a modal: it is in no channel
 
     def shown(self) -> Json:
         extension = self.name.rpartition(".")[2]

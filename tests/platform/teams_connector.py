@@ -114,7 +114,7 @@ class Connector:
             if not self._is_authorized(request):
                 self.unauthorized += 1
                 return web.json_response({"message": "Authorization has been denied for this request."}, status=401)
-            fault = self.faults[operation].pop(0) if self.faults[operation] else ""
+            fault = await self._fault(operation, request)
             if fault and fault != "lost":
                 return await self._fail(fault, request)
             try:
@@ -126,6 +126,13 @@ class Connector:
             return found
 
         return answer
+
+    async def _fault(self, operation: str, request: web.Request) -> str:
+        """Take the next fault of an operation; those of "message" wait for a message, whatever else is sent before."""
+        if self.faults[operation]:
+            return self.faults[operation].pop(0)
+        waiting = self.faults["message"] if operation == "send" else []
+        return waiting.pop(0) if waiting and (await self._body(request)).get("type") == "message" else ""
 
     async def _do(self, operation: str, handle: Any, request: web.Request) -> web.StreamResponse:
         if request.match_info["region"] != self.region:

@@ -124,7 +124,10 @@ class TeamsServer:
         return sum(message.author_id == self.state.bot_id for message in self.state.messages)
 
     def misbehave(self, operation: str, *faults: str) -> None:
-        """Have the next calls of send, update, delete or create fail: busy_SECONDS, http_STATUS, reset, lost (done)."""
+        """Have the next calls of send, update, delete or create fail: busy_SECONDS, http_STATUS, reset, lost (done).
+
+        Those of "message" are the sends that are no typing and no stream under way.
+        """
         self.connector.faults[operation] += faults
 
     def move(self, region: str) -> None:

@@ -18,13 +18,14 @@ def _load(name):
 
 
 contract, houses, http_member, slack_member = map(_load, ("contract", "house", "http_member", "slack_member"))
-telegram_member = _load("telegram_member")
+teams_member, telegram_member = _load("teams_member"), _load("telegram_member")
 until = contract.until
 
 MEMBERS = {
     "http-read": http_member.pulled,
     "http-called": http_member.called,
     "slack": slack_member.opened,
+    "teams": teams_member.opened,
     "telegram": telegram_member.opened,
     "telegram-topics": telegram_member.topics,
 }

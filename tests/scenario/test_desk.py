@@ -1,6 +1,7 @@
 """Stories of the desk over a real PostgreSQL: whatever is edited, deleted, stopped or killed, one answer stands."""
 
 import asyncio
+import logging
 from collections import Counter
 from dataclasses import replace
 from itertools import count
@@ -24,12 +25,13 @@ from core.desk import Desk
 from core.documents import Block, BlockKind, DocumentVersion, IndexedChunk, Outcome, Passage, ReadDocument
 from core.domain import Answer, Attachment, Author, Draft, Message, Origin, Role, TicketState
 from core.engine import Engine
-from core.errors import Busy, ChannelUnavailable, Rejected
+from core.errors import Busy, ChannelUnavailable, Refused, Rejected
 from core.escalation import TicketPolicy
-from core.inbox import Ending, Incoming, Kind, State, Thread
+from core.inbox import MAX_TRIES, Ending, Incoming, Kind, State, Thread
 from core.outbox import Doubt, Purpose, Target
 from core.places import Place, Platform
 from core.terms import count as count_terms
+from core.tracing import request_id
 from core.wording import NO_WEIGHTS
 from ingest.split import indexed_text, split
 
@@ -614,6 +616,54 @@ async def test_commands_come_first_and_are_no_turns(office):
     await office.say(f"/ask {VACATION}")
     await office.serve()
     assert [text for role, text in await office.turns() if role is Role.AUTHOR] == [VACATION]
+
+
+class Denied:
+    """Commands whose database denies it."""
+
+    async def run(self, message, reply):
+        raise Refused("PostgreSQL at db.internal denied it.") from OSError("denied")
+
+
+async def test_what_a_database_says_is_told_to_no_author(office):
+    office.commands = Denied()
+    accepted = await office.say("/ping")
+    for _ in range(MAX_TRIES):
+        with pytest.raises(Refused):
+            await office.serve()
+    await office.serve()
+    assert (await office.entry(accepted)).ending is Ending.FAILED
+    assert not any("db.internal" in text for text in office.platform.texts)
+
+
+async def test_one_id_leads_from_the_request_through_the_log_to_the_end(office, caplog):
+    caplog.set_level(logging.INFO, "core.desk")
+    seen = []
+    handler = logging.Handler()
+    handler.emit = lambda record: seen.append((record.getMessage(), request_id.get()))
+    logging.getLogger("core.desk").addHandler(handler)
+    accepted = await office.say(VACATION)
+    try:
+        await office.serve()
+    finally:
+        logging.getLogger("core.desk").removeHandler(handler)
+    assert seen == [(f"row {accepted.inbox_id} has ended", "r1")]
+
+
+async def test_an_apology_that_had_to_wait_is_still_a_failure(office):
+    office.answerer = Poison()
+    accepted = await office.say(VACATION)
+    for _ in range(MAX_TRIES):
+        with pytest.raises(ValueError, match=r"How many"):
+            await office.serve()
+    office.platform.failures = [Busy("Wait.", 1.0)]
+    with pytest.raises(Busy):
+        await office.serve()
+    await office.serve()
+    entry = await office.entry(accepted)
+    assert (entry.ending, entry.ticket_number) == (Ending.FAILED, 1)
+    assert len(office.platform.texts) == len(await office.tickets.tickets(1)) == 1
+    assert office.meter.counts["dead_letters"] == 1
 
 
 class Files:

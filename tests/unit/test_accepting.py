@@ -2,6 +2,7 @@
 
 import json
 import unicodedata
+from dataclasses import replace
 
 import pytest
 from hypothesis import given
@@ -65,6 +66,11 @@ def test_a_clean_text_can_be_stored_and_stays_as_it_is(text):
 @given(st.text(st.characters(codec="utf-8", categories=("L", "N", "P", "Zs"), exclude_characters="\u00ad")))
 def test_words_are_kept_whole(text):
     assert clean_text(text) == unicodedata.normalize("NFC", text)
+
+
+def test_names_that_no_database_keeps_are_cleaned():
+    message = replace(event().message, knowledge_bases=("hand\x00book", "half \ud800"))
+    assert prepare(replace(event(), message=message), LIMITS).message.knowledge_bases == ("handbook", "half \ufffd")
 
 
 def test_a_long_text_is_cut_and_its_length_noted():

@@ -218,10 +218,11 @@ def test_a_channel_is_decided_option_by_option():
         "threshold": "0,9",
         "language": "Deutsch",
         "tickets": "offer",
+        "followups": "off",
     }.items():
         settings = change(settings, option, value)
-    assert settings == ChannelSettings(("handbook", "travel"), Listens.ALWAYS, 0.9, "de", TicketPolicy.OFFER)
-    for option in ("kb", "threshold", "language", "tickets"):
+    assert settings == ChannelSettings(("handbook", "travel"), Listens.ALWAYS, 0.9, "de", TicketPolicy.OFFER, False)
+    for option in ("kb", "threshold", "language", "tickets", "followups"):
         settings = change(settings, option, "auto")
     assert change(settings, "listens", "mention") == DEFAULTS
 
@@ -238,6 +239,7 @@ def test_a_channel_is_decided_option_by_option():
         ("threshold", "high"),
         ("language", "klingon"),
         ("tickets", "sometimes"),
+        ("followups", "maybe"),
     ],
 )
 def test_an_impossible_choice_is_refused(option, value):

@@ -91,6 +91,8 @@ def test_an_interaction_is_a_command():
         ({"session": "not-a-uuid"}, "session"),
         ({"knowledge_bases": "handbook"}, "knowledge_bases"),
         ({"knowledge_bases": [""]}, "knowledge_bases"),
+        ({"knowledge_bases": ["a\x00"]}, "knowledge_bases"),
+        ({"knowledge_bases": ["\ud800"]}, "knowledge_bases"),
         ({"callback": {"x": "y" * 4_000}}, "callback"),
     ],
 )
@@ -184,6 +186,6 @@ def test_any_retry_after_is_a_time_to_wait(value):
 def test_the_id_of_an_event_is_read_or_refused():
     assert parse_event_id("") == (0, 0)
     assert parse_event_id("12.3") == (12, 3)
-    for odd in ("12", "a.b", "1.2.3", "-1.2", "١.٢", "1." + "9" * 60):
+    for odd in ("12", "a.b", "1.2.3", "-1.2", "١.٢", "1." + "9" * 60, f"1.{2**31}", f"{10**18}.1"):
         with pytest.raises(UsageError):
             parse_event_id(odd)

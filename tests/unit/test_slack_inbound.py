@@ -328,11 +328,11 @@ def test_the_shortcut_asks_what_a_message_says():
 
 
 class Kept:
-    def __init__(self, listens=Listens.MENTION, messages=(), spoken=()):
-        self.listens, self.messages, self.spoken = listens, messages, spoken
+    def __init__(self, listens=Listens.MENTION, messages=(), spoken=(), follow_ups=True):
+        self.listens, self.messages, self.spoken, self.follow_ups = listens, messages, spoken, follow_ups
 
     async def settings(self, tenant_id, place):
-        return ChannelSettings(listens=self.listens)
+        return ChannelSettings(listens=self.listens, follow_ups=self.follow_ups)
 
     async def has_message(self, thread, message_id):
         return message_id in self.messages
@@ -360,6 +360,7 @@ async def test_a_thread_in_which_we_spoke_goes_on_without_a_mention():
     follow_up = message("And for interns?", thread_ts="1.000001")
     assert await concerns(follow_up, spoken=("1.000001",))
     assert not await concerns(follow_up)
+    assert not await concerns(follow_up, spoken=("1.000001",), follow_ups=False)
     assert not await concerns(message("<@U0BEN> and you?", thread_ts="1.000001"), spoken=("1.000001",))
 
 

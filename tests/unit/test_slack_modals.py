@@ -52,6 +52,7 @@ def test_the_add_form_keeps_to_the_limits(names, kb_name):
         threshold=st.none() | st.floats(0, 2),
         language=st.sampled_from(["", "en", "de", "it"]),
         tickets=st.none() | st.sampled_from(TicketPolicy),
+        follow_ups=st.booleans(),
     ),
 )
 def test_the_channel_form_keeps_to_the_limits(names, settings):
@@ -126,7 +127,7 @@ def test_a_knowledge_base_must_be_chosen_where_there_are_several():
     assert list(wrong.errors) == ["new_kb"]
 
 
-SETTINGS = ChannelSettings(("handbook",), Listens.QUESTION, 0.9, "it", TicketPolicy.OFFER, version=3)
+SETTINGS = ChannelSettings(("handbook",), Listens.QUESTION, 0.9, "it", TicketPolicy.OFFER, False, version=3)
 
 
 @pytest.mark.parametrize("settings", [DEFAULTS, SETTINGS])
@@ -142,8 +143,10 @@ def test_every_decision_is_read():
         threshold="0,75",
         language="de",
         tickets="off",
+        followups="off",
     )
-    assert read_channel(view, DEFAULTS) == ChannelSettings(("travel",), Listens.ALWAYS, 0.75, "de", TicketPolicy.OFF)
+    decided = ChannelSettings(("travel",), Listens.ALWAYS, 0.75, "de", TicketPolicy.OFF, False)
+    assert read_channel(view, DEFAULTS) == decided
 
 
 def test_decisions_are_taken_back_by_emptying_them():
@@ -151,7 +154,7 @@ def test_decisions_are_taken_back_by_emptying_them():
     taken = {"language": {"language": {"selected_option": None}}, "tickets": {"tickets": {"selected_option": None}}}
     view["state"]["values"] |= taken
     settings = read_channel(view, SETTINGS)
-    assert settings == ChannelSettings(listens=Listens.QUESTION, version=3)
+    assert settings == ChannelSettings(listens=Listens.QUESTION, follow_ups=False, version=3)
 
 
 @pytest.mark.parametrize("threshold", ["3", "-1", "close", "nan"])
