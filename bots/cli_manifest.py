@@ -6,6 +6,7 @@ from typing import Annotated
 import typer
 
 from adapters.slack.manifest import DEFAULT_PREFIX, make_manifest, to_yaml
+from bots.cli_manifest_teams import teams
 
 manifest = typer.Typer(help="Print what a platform wants to know of the app.", no_args_is_help=True)
 
@@ -29,3 +30,6 @@ def telegram(
     from bots import cli_manifest_telegram  # noqa: PLC0415 - its SDK takes half a second to import
 
     cli_manifest_telegram.telegram(apply=apply)
+
+
+manifest.command("teams")(teams)

@@ -74,6 +74,8 @@ async def open_platforms(means: Means) -> AsyncIterator[Plugged]:
             await _open_slack(means, plugged, stack)
         if settings.telegram_bots:
             await _open_telegram(means, plugged, stack)
+        if wants_teams(settings):
+            await _open_teams(means, plugged, stack)
         yield plugged
 
 
@@ -82,13 +84,28 @@ def wants_slack(settings: Settings) -> bool:
     return settings.slack_bot_token is not None or settings.slack_client_id is not None
 
 
-def wrong_settings(settings: Settings) -> list[str]:
-    """List what is wrong with the settings of the platforms, in sentences."""
-    if not wants_slack(settings):
-        return []
-    from bots import slack  # noqa: PLC0415 - see open_platforms
+def wants_teams(settings: Settings) -> bool:
+    """Tell whether SETTINGS name a Teams app, or a local client that needs none."""
+    return settings.teams_app_id is not None or settings.teams_authentication == "off"
 
-    return slack.wrong_settings(settings)
+
+def wants_any(settings: Settings) -> bool:
+    """Tell whether SETTINGS name any platform."""
+    return wants_slack(settings) or wants_teams(settings) or bool(settings.telegram_bots)
+
+
+def wrong_settings(settings: Settings, host: str | None) -> list[str]:
+    """List what is wrong with the settings of the platforms, in sentences; HOST is what is listened on, if anything."""
+    wrong = []
+    if wants_slack(settings):
+        from bots import slack  # noqa: PLC0415 - see open_platforms
+
+        wrong += slack.wrong_settings(settings)
+    if wants_teams(settings):
+        from bots import teams  # noqa: PLC0415 - see open_platforms
+
+        wrong += teams.wrong_settings(settings, host)
+    return wrong
 
 
 async def _open_slack(means: Means, plugged: Plugged, stack: AsyncExitStack) -> None:
@@ -125,6 +142,18 @@ async def _open_telegram(means: Means, plugged: Plugged, stack: AsyncExitStack) 
         telegram.open_telegram(settings, frontdesk, bots, means.acceptance, means.meter)
     )
     plugged.channels[Platform.TELEGRAM] = parts.channel
+    _add(plugged, parts)
+
+
+async def _open_teams(means: Means, plugged: Plugged, stack: AsyncExitStack) -> None:
+    from bots import teams  # noqa: PLC0415 - see open_platforms
+
+    frontdesk, settings = means.frontdesk, means.frontdesk.settings
+    link = teams.open_link(settings, means.session, means.pacer)
+    frontdesk.uploads.plug(lambda uploads: teams.teams_uploads(settings, uploads, link))
+    opening = teams.open_teams(settings, frontdesk, link, means.acceptance, means.inbox, means.meter)
+    parts = await stack.enter_async_context(opening)
+    plugged.channels[Platform.TEAMS] = parts.channel
     _add(plugged, parts)
 
 

@@ -15,7 +15,7 @@ from aiohttp import web
 from adapters.queue.worker import Worker
 from adapters.telemetry.access import AccessLog
 from adapters.web.server import make_app, run_server
-from bots.platforms import wants_slack, wrong_settings
+from bots.platforms import wants_any, wrong_settings
 from bots.service import Service, callbacks, open_service
 from bots.settings import Settings
 from bots.store import Say, keep_alive, open_store
@@ -205,8 +205,10 @@ def _settings(settings: Settings, plan: Plan) -> list[str]:
         callbacks(settings)
     except UsageError as error:
         wrong.append(f"HTTP_CALLBACKS, HTTP_CALLBACK_SECRETS: {error}")
-    wrong += wrong_settings(settings)
-    if plan.events and not (settings.http_keys or settings.telegram_bots or wants_slack(settings)):
+    wrong += wrong_settings(settings, plan.host if plan.events else None)
+    if plan.events and not (
+        settings.http_keys or settings.telegram_bots or wants_slack(settings) or wants_teams(settings)
+    ):
         _log.warning("neither HTTP_KEYS nor a platform is set: nobody can send messages here")
     return wrong
 

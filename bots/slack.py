@@ -193,9 +193,7 @@ def slack_uploads(settings: Settings, uploads: Uploads, link: SlackLink, limit_b
     return TicketedUploads(uploads, file_secret(settings), files.fetch)
 
 
-def _parts(
-    settings: Settings, link: SlackLink, channel: Channel, dispatcher: Dispatcher, meter: Meter
-) -> SlackParts:
+def _parts(settings: Settings, link: SlackLink, channel: Channel, dispatcher: Dispatcher, meter: Meter) -> SlackParts:
     routes = list[web.RouteDef]()
     if settings.slack_signing_secret is not None:
         routes += Listener(dispatcher, settings.slack_signing_secret.get_secret_value(), meter).routes()

@@ -58,6 +58,7 @@ def plain_environment() -> Iterator[None]:
         "SLACK_",
         "TEAMS_",
         "TELEGRAM_",
+        "IDENTITY_",
     )
     kept = {name: os.environ.pop(name) for name in list(os.environ) if name.startswith(names)}
     yield

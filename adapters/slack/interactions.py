@@ -90,7 +90,9 @@ class Interactions:
         if self._means.tickets is not None and self._means.tickets.concerns(payload, team_id):
             token = await self._means.workspaces.of(team_id)
             bot = Bot(token.bot_user_id, token.bot_id, token.app_id)
-            names = await self._means.people.names(team_id, [each for each in people_in(payload) if each != bot.user_id])
+            names = await self._means.people.names(
+                team_id, [each for each in people_in(payload) if each != bot.user_id]
+            )
             return Handled() if await self._means.tickets.reply(payload, bot, names) else None
         return None
 

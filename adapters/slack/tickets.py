@@ -103,9 +103,10 @@ class TicketThreads:
     async def reply(self, payload: Mapping[str, Any], bot: Bot, names: Mapping[str, str] | None = None) -> bool:
         """Take a reply below an announcement in as the answer to its ticket; False where it is none.
 
-        NAMES are those of the people it mentions, by id. It becomes the command `tickets answer`, so that it is stored before Slack is told so, carried out once however
-        often Slack brings it, and acknowledged in the thread. Raises as Acceptance.accept does, but Busy where too much
-        is waiting: Slack is to bring an answer again, for nobody else will.
+        NAMES are those of the people it mentions, by id. It becomes the command `tickets answer`, so that it is stored
+        before Slack is told so, carried out once however often Slack brings it, and acknowledged in the thread. Raises
+        as Acceptance.accept does, but Busy where too much is waiting: Slack is to bring an answer again, for nobody
+        else will.
         """
         event = object_at(payload, "event")
         root = text_at(event, "thread_ts") or text_at(event, "message", "thread_ts")

@@ -29,7 +29,6 @@ from core.places import Platform
 from core.routing import SmallTalkKind
 from core.routing import reply as small_talk_reply
 
-UNKNOWN_TENANT = "This Frontdesk does not serve your organisation; ask whoever runs it to add the tenant {tenant}."
 """A message of the catalogues."""
 
 _MOST_CALLS = 200  # on their way at once beside the answers; more are left out
@@ -224,7 +223,7 @@ class Intake:
         """Tell somebody of a tenant that is not served so, now and then; nothing of it is stored."""
         self._count(0, "unknown tenant")
         tenant = tenant_of(activity)
-        said = wording.say(UNKNOWN_TENANT, _language(text_at(activity, "locale")), tenant=tenant or "?")
+        said = wording.say(wording.UNKNOWN_TENANT, _language(text_at(activity, "locale")), tenant=tenant or "?")
         if is_invoke(activity):
             return _invoked(activity, cards.invoke_message(said), unknown=True)
         if text_at(activity, "type") == "message" and tenant:

@@ -23,7 +23,6 @@ from core.domain import Answer
 from core.errors import Busy, ChannelUnavailable, Rejected
 from core.outbox import Target
 
-ELSEWHERE = "I have answered you in our private chat."
 """A message of the catalogues; Telegram says the same."""
 
 PERIOD_S = 1.5  # Microsoft allows one second and advises to gather for more
@@ -221,7 +220,7 @@ class TeamsReply:
         parts = self._parts(answer, Scope.PERSONAL, limit_units)
         for number, part in enumerate(parts):
             await self._line.put(number, part, at=personal)
-        await self._line.put(len(parts), message_of(to_teams(wording.say(ELSEWHERE, answer.language))))
+        await self._line.put(len(parts), message_of(to_teams(wording.say(wording.ELSEWHERE, answer.language))))
         return len(parts) + 1
 
 

@@ -473,6 +473,15 @@ async def test_a_reply_to_the_announcement_reaches_the_asker_once(office):
     assert (await office.tickets.ticket(TENANT, ticket.number)).state is TicketState.ANSWERED
 
 
+async def test_people_mentioned_in_an_answer_are_named_to_the_asker(office):
+    ticket = await office.asked()
+    root = await office.post(ticket.number)
+    await office.slack.say(office.desk, office.admin, f"Ask <@{office.ben.user_id}> for the key.", thread_ts=root.ts)
+    await office.work(Thread(TENANT, office.workspace.team_id, Place(Platform.SLACK, office.desk.channel_id, root.ts)))
+    (sent,) = await office.deliveries(Purpose.PERSON)
+    assert f"Ask @{office.ben.name} for the key." in sent.content.text
+
+
 async def test_an_answer_that_finds_too_much_waiting_is_brought_again(office, database):
     ticket = await office.asked()
     root = await office.post(ticket.number)

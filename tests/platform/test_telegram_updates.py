@@ -13,7 +13,7 @@ from bots.service import open_service
 from tests.platform.house import open_house
 from tests.platform.telegram_server import TelegramServer
 
-CHATS, EACH = 16, 4
+CHATS, EACH = 20, 2
 
 
 @pytest.fixture

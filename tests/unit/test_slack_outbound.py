@@ -142,6 +142,25 @@ def test_an_answer_that_can_be_rated_has_its_buttons_and_another_one_none():
     assert "human" not in buttons(render(answer(origin=Origin.NOTHING_FOUND, ticket_number=3), 7)[0])
 
 
+def test_the_announcement_of_a_ticket_has_its_buttons_and_no_remark_below():
+    (part,) = render(answer(origin=Origin.COMMAND, ticket_number=12, citations=()), 7)
+    pressed = buttons(part)
+    assert {name: button["value"] for name, button in pressed.items()} == {"ticket_take": "12", "ticket_close": "12"}
+    assert [block["type"] for block in part.tail] == ["actions"]
+    accepted([part])
+
+
+def test_what_we_say_about_a_ticket_is_not_called_a_persons_answer():
+    said = answer("I opened ticket 12; a person will answer here.", origin=Origin.PERSON, ticket_number=12)
+    (part,) = render(said, 7)
+    assert part.head == ()
+    assert "A person answered" not in part.text
+    header = wording.person_answered(12, "en")
+    (part,) = render(replace(said, text=f"{header}\n\nIt is 18 euro."), 7)
+    assert part.head[0]["elements"][0]["text"] == header
+    assert part.body == "It is 18 euro."
+
+
 def test_a_private_answer_can_be_shared_and_its_rating_names_it():
     said = answer()
     (part,) = render(said, 7, private=True, can_share=True)
