@@ -1,6 +1,6 @@
 """Send 1,000 updates through whole processes and count what became of them: one answer each, in order in each chat.
 
-    python -m bench.telegram_updates [--updates 1000 --chats 50 --mode polling|webhook]
+    python -m bench.telegram_updates [--updates 1000 --chats 100 --mode polling|webhook]
 
 One run: the small Bot API server of tests/platform, an embedded PostgreSQL and two `frontdesk serve` processes. In
 polling mode one of them, which polls, is killed half-way, and what it had not confirmed is delivered again; in webhook
@@ -96,6 +96,7 @@ def prepare(folder: Path, url: str, token: str, mode: str) -> dict[str, str]:
         "PUBLIC_URL": f"http://127.0.0.1:{PORTS[1]}",
         "AUTHOR_PER_MINUTE": "100000",
         "LOG_LEVEL": "error",
+        "WORKER_CONCURRENCY": "16",  # most of them wait for their turn in a chat
     }
     (folder / "time-off.md").write_text(TIME_OFF)
     for arguments in (
@@ -129,7 +130,7 @@ def main() -> None:
     """Read the arguments and measure."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--updates", type=int, default=1_000)
-    parser.add_argument("--chats", type=int, default=50)
+    parser.add_argument("--chats", type=int, default=100)
     parser.add_argument("--mode", choices=("polling", "webhook"), default="polling")
     options = parser.parse_args()
     with tempfile.TemporaryDirectory(prefix="frontdesk-bench-", ignore_cleanup_errors=True) as name:

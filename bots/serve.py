@@ -206,9 +206,7 @@ def _settings(settings: Settings, plan: Plan) -> list[str]:
     except UsageError as error:
         wrong.append(f"HTTP_CALLBACKS, HTTP_CALLBACK_SECRETS: {error}")
     wrong += wrong_settings(settings, plan.host if plan.events else None)
-    if plan.events and not (
-        settings.http_keys or settings.telegram_bots or wants_slack(settings) or wants_teams(settings)
-    ):
+    if plan.events and not (settings.http_keys or wants_any(settings)):
         _log.warning("neither HTTP_KEYS nor a platform is set: nobody can send messages here")
     return wrong
 

@@ -3,6 +3,7 @@
 Revision: 0003
 """
 
+from pathlib import Path
 from typing import Any
 
 from alembic import op
@@ -301,215 +302,6 @@ alter table procrastinate_jobs set (autovacuum_analyze_scale_factor = 0.02, auto
     autovacuum_vacuum_scale_factor = 0.02, autovacuum_vacuum_threshold = 1000);
 """
 
-# core/pacing.py, class Book, in one statement: times are microseconds of the server's clock, a number of 0 is a call
-# that went out and any other one a plan. The tests give P_NOW.
-PACING = """
-create function frontdesk_free_from(p_times bigint[], p_count integer, p_per bigint, p_at bigint) returns bigint
-language plpgsql immutable as $$
-begin
-    for i in 1 .. cardinality(p_times) - p_count + 1 loop
-        if p_times[i + p_count - 1] - p_times[i] < p_per
-            and p_times[i + p_count - 1] - p_per < p_at and p_at < p_times[i] + p_per
-        then
-            p_at := p_times[i] + p_per;
-        end if;
-    end loop;
-    return p_at;
-end $$;
-create function frontdesk_lock_pacing(p_keys text[]) returns void language plpgsql as $$
-declare
-    locked integer;
-begin
-    loop
-        perform from pacing where key = any(p_keys) order by key for update;
-        get diagnostics locked = row_count;
-        exit when locked = cardinality(p_keys);
-        insert into pacing (key) select wanted from unnest(p_keys) wanted order by 1 on conflict do nothing;
-    end loop;
-end $$;
-create function frontdesk_pace(
-    p_keys text[], p_rate_keys text[], p_counts integer[], p_pers bigint[], p_number bigint, p_most bigint,
-    p_now bigint default null, out wait_us bigint, out number bigint
-) language plpgsql as $$
-declare
-    log record;
-    at bigint;
-    before bigint := -1;
-begin
-    perform frontdesk_lock_pacing(p_keys);
-    p_now := coalesce(p_now, (extract(epoch from clock_timestamp()) * 1000000)::bigint);
-    update pacing set held_from = p_now, held_until = p_now + held_until - held_from
-        where key = any(p_keys) and held_from > p_now;
-    select greatest(p_now, max(held_until)), greatest(p_now, max(newest) + 1) into at, number
-        from pacing where key = any(p_keys);
-    number := case when p_number = 0 then number else p_number end;
-    while at <> before loop
-        before := at;
-        for log in
-            select wanted.count, wanted.per, array(
-                select case when own = 0 then least(made, p_now) else made end
-                from unnest(pacing.times, pacing.numbers) as calls(made, own)
-                where p_number = 0 or own < p_number order by 1
-            ) as times
-            from unnest(p_rate_keys, p_counts, p_pers) as wanted(key, count, per) join pacing using (key)
-        loop
-            at := frontdesk_free_from(log.times, log.count, log.per, at);
-        end loop;
-    end loop;
-    wait_us := at - p_now;
-    update pacing p set
-        newest = greatest(p.newest, frontdesk_pace.number),
-        times = kept.times,
-        numbers = kept.numbers,
-        idle_at = greatest(p.idle_at, at + wanted.longest)
-    from (
-        select key, max(per) as longest from unnest(p_rate_keys, p_pers) as rates(key, per) group by key
-    ) wanted join pacing old using (key) cross join lateral (
-        select coalesce(array_agg(made order by made), '{}') as times,
-            coalesce(array_agg(own order by made), '{}') as numbers
-        from (
-            select case when own = 0 then least(made, p_now) else made end as made, own
-            from unnest(old.times, old.numbers) as calls(made, own) where p_number = 0 or own <> p_number
-            union all
-            select at, case when wait_us = 0 then 0 else frontdesk_pace.number end
-            where wait_us = 0 or p_most < 0 or wait_us <= p_most
-        ) calls where made + wanted.longest > p_now
-    ) kept
-    where p.key = wanted.key;
-end $$;
-"""
-
-# One round trip for each event. A row is looked for before the bounds are checked: what is stored already is never
-# refused. The lock of a thread is Thread.lock of core/inbox.py. The application plans each statement anew, for the sake
-# of its searches; here that would take three times as long as the work. A plan that was made while the table was small
-# must not read all of it later.
-ACCEPT = """
-create function frontdesk_lock(
-    p_tenant integer, p_platform text, p_installation text, p_channel text, p_thread text
-) returns text language sql immutable as $$
-    select concat_ws(chr(31), p_tenant, p_platform, p_installation, p_channel, p_thread)
-$$;
-create function frontdesk_wake(
-    p_tenant integer, p_platform text, p_installation text, p_channel text, p_thread text,
-    p_priority integer, p_at timestamptz
-) returns void language plpgsql as $$
-begin
-    perform procrastinate_defer_jobs_v1(array[row(
-        'messages', 'serve_thread', p_priority,
-        frontdesk_lock(p_tenant, p_platform, p_installation, p_channel, p_thread), null,
-        jsonb_build_object('tenant_id', p_tenant, 'platform', p_platform, 'installation', p_installation,
-            'channel', p_channel, 'thread', p_thread),
-        p_at)::procrastinate_job_to_defer_v1]);
-end $$;
-create function frontdesk_concerned(p_event inbox, p_target text) returns bigint[] language sql stable as $$
-    select case p_event.kind
-    when 'stop' then (select array_agg(inbox_id) from inbox where
-        tenant_id = p_event.tenant_id and platform = p_event.platform and installation = p_event.installation
-        and channel = p_event.channel and thread = p_event.thread and state <> 'ended'
-        and kind in ('message', 'edit') and inbox_id < p_event.inbox_id
-        and (p_target <> '' or author_id = p_event.author_id)
-        and (p_target = '' or message_id = p_target or answered_by in (
-            select asked.answered_by from inbox asked left join outbox on outbox.inbox_id = asked.answered_by
-            where asked.tenant_id = p_event.tenant_id and asked.platform = p_event.platform
-                and asked.installation = p_event.installation and asked.channel = p_event.channel
-                and asked.thread = p_event.thread and asked.state <> 'ended' and asked.answered_by is not null
-                and (asked.message_id = p_target
-                    or outbox.sent @> jsonb_build_array(jsonb_build_object('message_id', p_target))))))
-    when 'takeover' then (select array_agg(inbox_id) from inbox where
-        tenant_id = p_event.tenant_id and platform = p_event.platform and installation = p_event.installation
-        and channel = p_event.channel and thread = p_event.thread and state <> 'ended'
-        and kind in ('message', 'edit') and inbox_id < p_event.inbox_id)
-    else (select array_agg(inbox_id) from inbox where
-        tenant_id = p_event.tenant_id and platform = p_event.platform and installation = p_event.installation
-        and channel = p_event.channel and message_id = p_event.message_id and state <> 'ended'
-        and kind in ('message', 'edit') and (p_event.kind = 'delete' or revision < p_event.revision))
-    end
-$$;
-create function frontdesk_interrupt(p_event inbox, p_target text) returns void language plpgsql as $$
-declare
-    concerned bigint[] := frontdesk_concerned(p_event, p_target);
-    lead bigint;
-begin
-    if concerned is null then
-        return;
-    end if;
-    perform from inbox where inbox_id = any(concerned) order by inbox_id for update;
-    for lead in
-        with marked as (
-            update inbox set interrupted_by = p_event.kind
-            where inbox_id = any(concerned) and state <> 'ended' and interrupted_by is distinct from 'delete'
-            returning state, answered_by)
-        select distinct answered_by from marked where state = 'answering'
-    loop
-        perform pg_notify('frontdesk_interruptions', p_event.tenant_id || ':' || lead || ':' || p_event.kind);
-    end loop;
-end $$;
-create function frontdesk_known(
-    p_tenant integer, p_platform text, p_installation text, p_channel text, p_event text, p_message text,
-    p_kind text, p_revision bigint
-) returns bigint language sql stable as $$
-    select coalesce(
-        (select inbox_id from inbox where tenant_id = p_tenant and platform = p_platform
-            and installation = p_installation and event_id = p_event),
-        (select inbox_id from inbox where tenant_id = p_tenant and platform = p_platform
-            and installation = p_installation and channel = p_channel and message_id = p_message
-            and kind = p_kind and revision = p_revision))
-$$;
-create function frontdesk_accept(
-    p_tenant integer, p_platform text, p_installation text, p_channel text, p_thread text, p_event text,
-    p_message text, p_kind text, p_revision bigint, p_author text, p_target text, p_body jsonb, p_request text,
-    p_counted_to integer, p_waiting_limit integer, p_author_limit integer,
-    out outcome text, out id bigint, out retry_after_s double precision
-) language plpgsql set plan_cache_mode = auto set enable_seqscan = off as $$
-declare
-    waiting integer;
-    earlier timestamptz;
-    event inbox;
-begin
-    perform set_config('frontdesk.tenant_id', p_tenant::text, true);
-    outcome := 'duplicate';
-    id := frontdesk_known(p_tenant, p_platform, p_installation, p_channel, p_event, p_message, p_kind, p_revision);
-    if id is not null then
-        return;
-    end if;
-    select count(*) into waiting from (
-        select from inbox where tenant_id = p_tenant and state = 'waiting' limit p_counted_to) counted;
-    if p_kind in ('message', 'edit') then
-        if waiting >= p_waiting_limit then
-            outcome := 'tenant';
-            retry_after_s := 5;
-            return;
-        end if;
-        select received_at into earlier from inbox
-            where tenant_id = p_tenant and platform = p_platform and author_id = p_author
-                and received_at > now() - interval '1 minute' and kind in ('message', 'edit')
-            order by received_at desc offset p_author_limit - 1 limit 1;
-        if found then
-            outcome := 'author';
-            retry_after_s := greatest(1, extract(epoch from earlier + interval '1 minute' - now()));
-            return;
-        end if;
-    end if;
-    insert into inbox (tenant_id, platform, installation, event_id, channel, thread, message_id, kind, revision,
-        author_id, body, request_id)
-    values (p_tenant, p_platform, p_installation, p_event, p_channel, p_thread, p_message, p_kind, p_revision,
-        p_author, p_body, p_request)
-    on conflict do nothing returning * into event;
-    if not found then
-        id := frontdesk_known(p_tenant, p_platform, p_installation, p_channel, p_event, p_message, p_kind, p_revision);
-        return;
-    end if;
-    outcome := 'stored';
-    id := event.inbox_id;
-    if p_kind in ('edit', 'delete', 'stop', 'takeover') then
-        perform frontdesk_interrupt(event, p_target);
-        waiting := waiting - 20;
-    end if;
-    perform frontdesk_wake(p_tenant, p_platform, p_installation, p_channel, p_thread,
-        -least(20, floor(waiting / 20.0)::integer), null);
-end $$;
-"""
-
 BACK = """
 drop function frontdesk_interrupt, frontdesk_concerned;
 alter table tickets drop column target;
@@ -549,6 +341,10 @@ drop type procrastinate_job_status;
 """
 
 
+def _read(name: str) -> str:
+    return (Path(__file__).parents[1] / "sql" / name).read_text(encoding="utf-8")
+
+
 def _run(script: str) -> None:
     """Run many statements at once, function bodies included, which a prepared statement cannot."""
     driver: Any = op.get_bind().connection.driver_connection
@@ -561,8 +357,8 @@ def upgrade() -> None:
     _run(SchemaManager.get_schema())
     _run(ENGINE)
     _run(SCHEMA)
-    _run(ACCEPT)
-    _run(PACING)
+    _run(_read("0003_accept.sql"))
+    _run(_read("0003_pacing.sql"))
     for table in TABLES:
         _run(POLICY.format(table=table))
     _run(EVERYBODY_READS)

@@ -121,6 +121,34 @@ def one(messages):
     return message
 
 
+# Titles
+
+
+async def test_the_session_is_given_its_title_once_the_answer_stands_there(database):
+    entitled = []
+
+    async def entitle(target, answer):
+        entitled.append((target.message_id, answer.text, [shown(message) for message in office.stands()]))
+
+    async with opened(database, entitle=entitle) as office:
+        posting = await office.answer()
+    assert entitled == [(posting.delivery.target.message_id, SAID.text, [SAID.text])]
+
+
+async def test_where_there_are_no_sessions_none_is_given_a_title(database):
+    entitled = []
+
+    async def entitle(target, answer):
+        entitled.append(answer.text)
+
+    async with opened(database, entitle=entitle) as office:
+        office.slack.misbehave("agents.sessions.setStatus", "unknown_method")
+        target = await office.target(office.direct)
+        await office.out.working(target)
+        await office.answer(target=target)
+    assert entitled == []
+
+
 # Streams
 
 

@@ -29,7 +29,8 @@ from adapters.postgres.stats import PostgresStats
 from adapters.postgres.tickets import PostgresTickets
 from adapters.postgres.uploads import PostgresUploads
 from adapters.slack.api import SlackApi
-from adapters.slack.files import TICKET_TYPE, read_ticket
+from adapters.slack.files import TICKET_TYPE, SlackFiles, read_ticket
+from adapters.slack.files import Ticket as FileTicket
 from adapters.slack.forms import Means
 from adapters.slack.home import FAVOURITE, NEW, Home
 from adapters.slack.inbound import Bot
@@ -52,7 +53,7 @@ from core.actions_call import Tools
 from core.announcements import AnnouncedTickets, Announcer
 from core.channels import Listens
 from core.domain import Answer, DeliveryKey, Exchange, Origin, TicketState
-from core.errors import Busy, UsageError
+from core.errors import Busy, UnreadableDocument, UsageError
 from core.inbox import Ending, Thread
 from core.installations import Installed
 from core.meter import Unmetered
@@ -267,6 +268,22 @@ async def test_files_are_kept_as_tickets_for_the_worker(office, database):
     named = {read_ticket(row["data"], SECRET, TENANT).file_id for row in rows}
     assert named == {file.file_id for file in files}
     assert not any(name == "files.info" for name, _ in office.slack.calls)
+
+
+async def test_a_file_given_in_the_form_can_be_fetched_and_one_that_nobody_gave_cannot(office, database):
+    given, kept_back = (office.slack.file(office.admin, f"{n}.txt", b"text", "text/plain") for n in range(2))
+    await office.slack.submit(await office.form(office.admin), office.admin, files=[given], new_kb="handbook")
+    async with aiohttp.ClientSession() as session:
+        token_of = partial(fixed, office.workspace.bot_token)
+        files = SlackFiles(session, office.api, token_of, api_url=office.slack.api_url)
+        fetched = await files.fetch(FileTicket(office.workspace.team_id, given.file_id))
+        assert (fetched.name, fetched.data) == ("0.txt", b"text")
+        with pytest.raises(UnreadableDocument):
+            await files.fetch(FileTicket(office.workspace.team_id, kept_back.file_id))
+
+
+async def fixed(token, _team_id):
+    return token
 
 
 async def test_the_outcome_is_told_to_whoever_started_it_in_private(office):
