@@ -165,17 +165,14 @@ class _Reply:
         self._clock = clock
         self._without_drafts = without_drafts
         self._text = ""
-        self._pieces = 0
         self._shown = ""
         self._pause_s = EDIT_PRIVATE_S if is_private(line.address) else EDIT_GROUP_S
         self._next_at = float("-inf")
         self._drafts = is_private(line.address) and line.posting.message_id(0) is None
 
     async def write(self, text: str) -> None:
-        self._pieces += 1
         self._text += text
-        if self._pieces > 1:  # what comes whole is finished at once, and would only wait for the turn that this takes
-            await self._show()
+        await self._show()
 
     async def restart(self) -> None:
         self._text = ""

@@ -5,6 +5,7 @@ import json
 import os
 import socket
 from contextlib import AsyncExitStack
+from functools import partial
 from urllib.parse import parse_qsl
 from uuid import uuid4
 
@@ -280,6 +281,7 @@ async def test_a_file_given_in_the_form_can_be_fetched_and_one_that_nobody_gave_
         assert (fetched.name, fetched.data) == ("0.txt", b"text")
         with pytest.raises(UnreadableDocument):
             await files.fetch(FileTicket(office.workspace.team_id, kept_back.file_id))
+    assert [office.slack.violations.pop().code] == ["file_not_found"]
 
 
 async def fixed(token, _team_id):

@@ -90,15 +90,6 @@ async def test_a_private_answer_grows_as_a_draft_and_ends_as_one_message(desk):
     assert desk.telegram.violations == []
 
 
-async def test_an_answer_that_comes_whole_is_sent_once_and_waits_for_nothing(desk):
-    for chat in (desk.chat, desk.group):
-        reply = desk.channel.reply(await desk.posting(chat))
-        await reply.write("Twenty *days* & <nights>.")
-        await reply.finish(ANSWER)
-    assert (desk.count("sendmessage"), desk.count("sendmessagedraft"), desk.count("editmessagetext")) == (2, 0, 0)
-    assert desk.clock.now() == 0
-
-
 async def test_drafts_are_at_least_a_second_and_a_half_apart_and_back_off(desk):
     reply = desk.channel.reply(await desk.posting())
     await grow(desk, reply, [f"word{n} " for n in range(600)], every_s=0.1)
