@@ -134,17 +134,17 @@ def _signals(stopping: asyncio.Event, longest_s: float) -> Iterator[None]:
     timer = threading.Timer(longest_s, os._exit, (0,))
     timer.daemon = True
 
-    def stop(number: int) -> None:
-        if stopping.is_set():
+    def stop(number: int, _: object) -> None:
+        if timer.is_alive():
             os._exit(128 + number)
+        timer.start()  # here and not on the event loop, which may be what hangs
+        loop.call_soon_threadsafe(begin)
+
+    def begin() -> None:
         _log.info("stopping")
-        timer.start()
         stopping.set()
 
-    before = {
-        number: signal.signal(number, lambda got, _: loop.call_soon_threadsafe(stop, got))
-        for number in (signal.SIGTERM, signal.SIGINT)
-    }
+    before = {number: signal.signal(number, stop) for number in (signal.SIGTERM, signal.SIGINT)}
     try:
         yield
     finally:

@@ -27,6 +27,7 @@ _WIDE_STOPS = "。！？｡"
 _BREAK = re.compile(
     rf"\n+|(?P<stop>[{_STOPS}][{_STOPS}\"'”’»)*_」』）]*)(?:[ \t]*{_MARK})*(?P<gap>[ \t]*)", re.IGNORECASE
 )
+_LONGEST_LOOK = 400  # characters
 _BRACKET = re.compile(r"[\[【](?:[^\]】\n]{0,60}[\]】\n]|[^\]】\n]{61})")
 _BEGUN_MARK = re.compile(r"[ \t]*[\[【][^\]】\n]{0,20}$")
 
@@ -140,6 +141,7 @@ class Checker:
         self._allowed = addresses(f"{request.text}\n{request.question}")
         self._cited: set[int] = set()
         self._buffer = ""
+        self._looked = 0  # up to where the buffer is known to hold no end of a sentence
         self._begun = False  # whether the first sentence is complete: thoughts stand before it
         self._judged = not self._grounded  # whether the place of the verdict has passed
         self._denied = False
@@ -162,11 +164,14 @@ class Checker:
             self._buffer = _without_thoughts(self._buffer)
             if _may_be_thought(self._buffer):
                 return ""
+            self._looked = 0
         shown = ""
-        while end := first_end(self._buffer):
+        end, self._looked = find_end(self._buffer, self._looked)
+        while end:
             self._begun = True
             shown += self._take(self._buffer[:end])
             self._buffer = self._buffer[end:]
+            end, self._looked = find_end(self._buffer, 0)
         return shown
 
     def finish(self, *, cut: bool = False) -> str:
@@ -251,22 +256,24 @@ def _denies(verdict: re.Match[str]) -> bool:
     return any(verdict.groupdict().get(group) for group in ("no", "not"))
 
 
-def first_end(text: str) -> int:
+def find_end(text: str, start: int) -> tuple[int, int]:
     """Find where the first sentence or line of TEXT ends, its marks and the white space behind it included.
 
-    Returns 0 where more text could move that end.
+    The end is 0 where more text could move it, or there is none. The second number is where to go on with more text:
+    what stands before it is not looked at again, or a long text without an end would take the square of its length.
     """
-    for match in _BREAK.finditer(text):
+    for match in _BREAK.finditer(text, start):
         if match.end() == len(text):
-            return 0
+            return 0, match.start()
         if match["stop"] is None:
-            return match.end()
+            return match.end(), 0
         following = text[match.end()]
         if following in "[【" and not _BRACKET.match(text, match.end()):
-            return 0
+            return 0, match.start()
         if _ends(text[: match.end("stop")], match, following):
-            return match.end()
-    return 0
+            return match.end(), 0
+        start = match.end()
+    return 0, start
 
 
 def _ends(before: str, match: re.Match[str], following: str) -> bool:
@@ -274,6 +281,9 @@ def _ends(before: str, match: re.Match[str], following: str) -> bool:
         return True
     if following == "\n" or match.end() == match.end("stop"):
         return False  # the line ends right after, or this is a number or an address
+    line = before[before.rfind("\n") + 1 :]
+    if len(line) > _LONGEST_LOOK and not line.startswith("|"):
+        before = line[-_LONGEST_LOOK:].partition(" ")[2]  # whether it ends here rests on the last words
     return sentences(f"{before} {following}")[-1] == following
 
 

@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from core.answering import Checker, first_end, shorter
+from core.answering import Checker, find_end, shorter
 from core.documents import Passage
 from core.domain import AnswerRequest, BotConfiguration, Mode
 
@@ -163,7 +163,7 @@ def test_what_is_shown_comes_sentence_by_sentence_once_a_source_bears_it_out():
     ],
 )
 def test_a_sentence_ends_only_where_more_text_cannot_move_its_end(text, end):
-    assert first_end(text) == end
+    assert find_end(text, 0)[0] == end
 
 
 PARTS = st.sampled_from(
@@ -198,3 +198,10 @@ def test_a_shorter_request_keeps_the_numbers_of_its_passages():
     assert shorter(REQUEST).passages == PASSAGES[:2]
     assert shorter(replace(REQUEST, passages=PASSAGES[:1])).passages == PASSAGES[:1]
     assert shorter(replace(REQUEST, summary="Long.")).summary == ""
+
+
+def test_a_long_text_without_an_end_of_a_sentence_is_read_in_one_pass():
+    pieces = ["ANSWERED\n", f"{VACATION} [3].\n\n", *(f"word {number} of many. " for number in range(4_000))]
+    checker = Checker(REQUEST)
+    shown = "".join(checker.feed(piece) for piece in pieces) + checker.finish()
+    assert shown.replace("[1]", "[3]").split() == "".join(pieces[1:]).split()
