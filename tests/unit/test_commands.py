@@ -205,7 +205,11 @@ def test_a_code_survives_redaction_and_careless_typing():
     assert len(make_code().replace("-", "")) == 30
 
 
-@pytest.mark.parametrize("text", ["", "list", "bcdfg", make_code() + "b", make_code()[:-1] + "a"])
+@pytest.mark.parametrize(
+    "text",
+    ["", "list", "bcdfg", make_code() + "b", make_code()[:-1] + "a"],
+    ids=["empty", "word", "short", "long", "vowel"],
+)
 def test_what_has_not_the_form_of_a_code_is_none(text):
     assert digest(text) is None
 
