@@ -19,14 +19,13 @@ from adapters.postgres.outbox import PostgresOutbox
 from adapters.postgres.uploads import PostgresUploads
 from adapters.slack.api import FixedTokens, SlackApi
 from adapters.slack.channel import SlackChannel
-from adapters.slack.files import FileTickets, SlackFiles, TicketedUploads
+from adapters.slack.files import TICKET_TYPE, SlackFiles, redeeming
 from adapters.slack.forms import Means
 from adapters.slack.home import Home
 from adapters.slack.interactions import Interactions
 from adapters.slack.listen import Dispatcher, Listener
-from adapters.slack.listening import Listening
 from adapters.slack.oauth import InstalledTokens, OAuth, OAuthApp, OneWorkspace
-from adapters.slack.parts import Accepts, Instant, Parts
+from adapters.slack.parts import Parts
 from adapters.slack.people import People, parse_rule
 from adapters.slack.router import Router
 from adapters.slack.socket import Sockets
@@ -34,16 +33,18 @@ from adapters.slack.sources import Shown
 from adapters.slack.tickets import TicketChannel, TicketThreads, read_ticket_channel
 from bots.platforms import wants_slack
 from bots.settings import Settings
+from bots.threads import KeptThreads
 from core.actions_call import Tools
 from core.attached import Uploads
 from core.checks import Look
-from core.domain import Attachment
 from core.errors import UsageError
-from core.inbox import Thread
+from core.file_tickets import FileTickets, TicketedUploads
+from core.listening import Listening
 from core.meter import Meter
 from core.outbox import Channel, Target
 from core.pacing import Pacer
 from core.places import Place, Platform
+from core.taking import Accepts, Instant
 from core.ticket_work import TicketWork
 
 Workspaces: TypeAlias = OneWorkspace | InstalledTokens
@@ -95,29 +96,6 @@ def wrong_settings(settings: Settings) -> list[str]:
     return wrong
 
 
-class KeptThreads:
-    """What the inbox and the sessions know of threads."""
-
-    def __init__(self, inbox: PostgresInbox, authors: PostgresAuthors) -> None:
-        self._inbox = inbox
-        self._authors = authors
-
-    async def has_message(self, thread: Thread, message_id: str) -> bool:
-        """Tell whether a message was taken in."""
-        return await self._inbox.find(thread, message_id) is not None
-
-    async def files_of(self, thread: Thread, message_id: str) -> tuple[Attachment, ...]:
-        """List the files that came with a message."""
-        entry = await self._inbox.find(thread, message_id)
-        return entry.incoming.message.attachments if entry is not None else ()
-
-    async def has_spoken(self, thread: Thread) -> bool:
-        """Tell whether the thread began with a question to us, or we have answered in it since."""
-        if await self._inbox.find(thread, thread.place.thread) is not None:
-            return True
-        return await self._authors.session_of(thread.tenant_id, thread.place) is not None
-
-
 @asynccontextmanager
 async def open_slack(
     settings: Settings,
@@ -131,47 +109,50 @@ async def open_slack(
     meter: Meter,
 ) -> AsyncIterator[SlackParts]:
     """Open Slack as SETTINGS have it; raises UsageError for what cannot be."""
-    api, workspaces = link.api, link.workspaces
-    kept = KeptThreads(inbox, PostgresAuthors(database))
-    people = People(api, parse_rule(settings.slack_administrators))
-    uploads, secret = PostgresUploads(database), file_secret(settings)
     tickets = await _tickets(settings, database, link, tools, acceptance)
-    home = Home(api, tools)
-    interactions = Interactions(
-        Means(
-            api=api,
-            workspaces=workspaces,
-            people=people,
-            tools=tools,
-            uploads=uploads,
-            home=home,
-            file_secret=secret,
-            installations=link.installations,
-            tickets=tickets,
-            prefix=settings.slack_prefix,
-        )
-    )
+    home = Home(link.api, tools)
+    means = _means(settings, database, link, tools, home, tickets)
+    interactions = Interactions(means)
+    kept = KeptThreads(inbox, PostgresAuthors(database))
     parts = Parts(
-        workspaces=workspaces,
+        workspaces=link.workspaces,
         acceptance=acceptance,
         listening=Listening(tools.channels, kept),
-        people=people,
-        api=api,
+        people=means.people,
+        api=link.api,
         meter=meter,
-        files=FileTickets(uploads, secret),
+        files=means.files,
+        file_secret=means.file_secret,
         interactions=interactions,
         commands=commands,
-        show=Shown(api, PostgresOutbox(database)).show,
+        show=Shown(link.api, PostgresOutbox(database)).show,
         files_of=kept.files_of,
         rename=_renaming(tools),
     )
     router = Router(parts, prefix=settings.slack_prefix)
     try:
-        channel = SlackChannel(api, entitle=home.entitle)
+        channel = SlackChannel(link.api, entitle=home.entitle)
         parts_of_slack = _parts(settings, link, channel, Dispatcher(router, meter), meter)
         yield replace(parts_of_slack, ticket_target=tickets.where.target if tickets else None)
     finally:
-        await asyncio.gather(router.close(), people.close(), interactions.close())
+        await asyncio.gather(router.close(), means.people.close(), interactions.close())
+
+
+def _means(
+    settings: Settings, database: Database, link: SlackLink, tools: Tools, home: Home, tickets: TicketThreads | None
+) -> Means:
+    return Means(
+        api=link.api,
+        workspaces=link.workspaces,
+        people=People(link.api, parse_rule(settings.slack_administrators)),
+        tools=tools,
+        files=FileTickets(PostgresUploads(database), TICKET_TYPE),
+        home=home,
+        file_secret=file_secret(settings),
+        installations=link.installations,
+        tickets=tickets,
+        prefix=settings.slack_prefix,
+    )
 
 
 def _renaming(tools: Tools) -> Callable[[int, str, Place, str], Awaitable[None]]:
@@ -190,7 +171,7 @@ def slack_uploads(settings: Settings, uploads: Uploads, link: SlackLink, limit_b
         return (await link.workspaces.of(team_id)).bot_token
 
     files = SlackFiles(link.session, link.api, token_of, api_url=settings.slack_api_url, limit_bytes=limit_bytes)
-    return TicketedUploads(uploads, file_secret(settings), files.fetch)
+    return TicketedUploads(uploads, TICKET_TYPE, redeeming(files, file_secret(settings)))
 
 
 def _parts(settings: Settings, link: SlackLink, channel: Channel, dispatcher: Dispatcher, meter: Meter) -> SlackParts:

@@ -16,24 +16,27 @@ from adapters.postgres.outbox import PostgresOutbox
 from adapters.postgres.uploads import PostgresUploads
 from adapters.teams.authenticate import Authenticates, Authenticator, KeyRing, Unauthenticated, is_loopback
 from adapters.teams.channel import TeamsChannel
-from adapters.teams.files import FileTickets, TeamsFiles, TeamsUploads
-from adapters.teams.intake import Accepts, Intake, Parts
+from adapters.teams.files import TICKET_TYPE, TeamsFiles, redeeming
+from adapters.teams.intake import Intake, Parts
 from adapters.teams.listen import Listener
-from adapters.teams.listening import Listening
 from adapters.teams.references import References
 from adapters.teams.sources import Shown
 from adapters.teams.tokens import IDENTITY_URL, MULTI_TENANT, Grants, ManagedIdentity, Password, Tokens
 from adapters.teams.transport import Transport
 from bots.settings import Settings
+from bots.threads import KeptThreads
 from bots.wiring import Frontdesk
 from core.attached import Uploads
 from core.checks import Look
 from core.domain import Author, Message
 from core.errors import UsageError
-from core.inbox import Incoming, Kind, Thread
+from core.file_tickets import FileTickets, TicketedUploads
+from core.inbox import Incoming, Kind
+from core.listening import Listening
 from core.meter import Meter
 from core.outbox import Channel, Target
 from core.pacing import Pacer
+from core.taking import Accepts
 
 EVERY_TENANT = "*"
 
@@ -119,7 +122,7 @@ def _grants(settings: Settings, session: aiohttp.ClientSession) -> Grants:
 
 def teams_uploads(settings: Settings, uploads: Uploads, link: TeamsLink) -> Uploads:
     """Make the uploads for whatever reads files: those of Teams are fetched when they are read."""
-    return TeamsUploads(uploads, file_secret(settings), link.files)
+    return TicketedUploads(uploads, TICKET_TYPE, redeeming(link.files, file_secret(settings)))
 
 
 def file_secret(settings: Settings) -> bytes:
@@ -145,22 +148,6 @@ def tenants(settings: Settings) -> Callable[[str], int | None]:
     return tenant_of
 
 
-class KeptThreads:
-    """What the inbox and the sessions know of threads."""
-
-    def __init__(self, inbox: PostgresInbox, authors: PostgresAuthors) -> None:
-        self._inbox = inbox
-        self._authors = authors
-
-    async def has_message(self, thread: Thread, message_id: str) -> bool:
-        """Tell whether a message was taken in."""
-        return await self._inbox.find(thread, message_id) is not None
-
-    async def has_spoken(self, thread: Thread) -> bool:
-        """Tell whether a session was begun in the thread."""
-        return await self._authors.session_of(thread.tenant_id, thread.place) is not None
-
-
 @asynccontextmanager
 async def open_teams(
     settings: Settings,
@@ -177,7 +164,8 @@ async def open_teams(
     parts = Parts(
         acceptance=acceptance,
         listening=Listening(frontdesk.tools.channels, KeptThreads(inbox, PostgresAuthors(database))),
-        files=FileTickets(PostgresUploads(database), file_secret(settings)),
+        files=FileTickets(PostgresUploads(database), TICKET_TYPE),
+        file_secret=file_secret(settings),
         shown=Shown(outbox, frontdesk.tickets, link.files, link.transport, references),
         transport=link.transport,
         references=references,

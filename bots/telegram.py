@@ -17,8 +17,8 @@ from adapters.postgres.polling import hold_polling
 from adapters.postgres.uploads import PostgresUploads
 from adapters.telegram.api import TelegramApi
 from adapters.telegram.channel import TelegramChannel
-from adapters.telegram.files import FileTickets, TelegramUploads
-from adapters.telegram.intake import Accepts, Account, Intake
+from adapters.telegram.files import TICKET_TYPE, TelegramFiles
+from adapters.telegram.intake import Account, Intake
 from adapters.telegram.listen import Webhook
 from adapters.telegram.polling import Poller, keep_webhook
 from adapters.telegram.sources import Sources
@@ -27,8 +27,10 @@ from bots.wiring import Frontdesk
 from core.attached import Uploads
 from core.checks import Look
 from core.errors import ChannelUnavailable, UsageError
+from core.file_tickets import FileTickets, TicketedUploads
 from core.meter import Meter
 from core.pacing import Pacer
+from core.taking import Accepts
 
 Task = Callable[[], Coroutine[Any, Any, None]]
 
@@ -72,7 +74,8 @@ async def _meet(api: TelegramApi) -> None:
 
 def telegram_uploads(uploads: Uploads, bots: Mapping[str, TelegramApi], settings: Settings) -> Uploads:
     """Let UPLOADS fetch the files of Telegram's messages when they are read."""
-    return TelegramUploads(uploads, bots, limit_bytes=settings.max_file_mb * 1024 * 1024) if bots else uploads
+    files = TelegramFiles(bots, limit_bytes=settings.max_file_mb * 1024 * 1024)
+    return TicketedUploads(uploads, TICKET_TYPE, files.fetch) if bots else uploads
 
 
 @asynccontextmanager
@@ -85,7 +88,7 @@ async def open_telegram(
     intake = Intake(
         acceptance,
         PostgresChannels(database),
-        FileTickets(PostgresUploads(database)),
+        FileTickets(PostgresUploads(database), TICKET_TYPE),
         Sources(outbox),
         outbox,
         PostgresEarlier(database),

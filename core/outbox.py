@@ -12,6 +12,7 @@ from typing import Any, Protocol
 
 from core.domain import Answer
 from core.errors import Uncertain
+from core.inbox import Incoming
 from core.places import Place, Platform
 
 
@@ -42,6 +43,20 @@ class Target:
     address: Mapping[str, Any] = field(default_factory=dict)  # JSON: what the channel needs besides
     message_id: str = ""  # the platform's id of the message it answers; empty: it answers none
     request_id: str = ""
+
+
+def target_of(incoming: Incoming) -> Target:
+    """Say where an answer to INCOMING goes."""
+    message = incoming.message
+    return Target(
+        tenant_id=message.tenant_id,
+        installation=incoming.installation,
+        place=message.place,
+        author_id=message.author.author_id,
+        address=incoming.address,
+        message_id=incoming.message_id,
+        request_id=incoming.request_id,
+    )
 
 
 @dataclass(frozen=True, slots=True)

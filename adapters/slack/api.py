@@ -16,6 +16,7 @@ from slack_sdk.web.async_client import AsyncWebClient
 
 from core.errors import Busy, ChannelUnavailable, Rejected, Uncertain
 from core.pacing import SLACK_CHANNEL, SLACK_TIERS, Pacer, Rate, Rule, Slot
+from core.payloads import retry_after_s
 
 BASE_URL = "https://slack.com/api/"
 PATIENCE_S = 5.0  # for a turn, before the caller is told to come back
@@ -254,17 +255,8 @@ def _of_code(method: str, data: Mapping[str, Any], *, made: bool) -> Exception:
 def _check_status(status: int, headers: Mapping[str, str], name: str, *, made: bool) -> None:
     """Raise what a status alone says."""
     if status == 429:
-        raise Busy("Slack wants us to wait.", retry_after_s(headers.get("Retry-After", "")))
+        raise Busy("Slack wants us to wait.", retry_after_s(headers.get("Retry-After", ""), _LONGEST_RETRY_AFTER_S))
     if status >= 500:
         if made and status != 503:  # only this one says that nothing was begun
             raise Uncertain(f"Slack answers {name} with {status}, so it may have done it or not.")
         raise ChannelUnavailable(f"Slack answers {name} with {status}; it is tried again.")
-
-
-def retry_after_s(value: str) -> float:
-    """Read a Retry-After in seconds; one second where it says nothing usable."""
-    try:
-        seconds = float(value)
-    except ValueError:
-        return 1.0
-    return min(max(seconds, 0.0), _LONGEST_RETRY_AFTER_S) if seconds == seconds else 1.0  # noqa: PLR0124 - NaN

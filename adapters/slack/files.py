@@ -1,33 +1,19 @@
-"""Files of messages: taken in by name, fetched by the worker that answers.
+"""Files of messages, fetched by the worker that answers; docs.slack.dev/reference/objects/file-object."""
 
-Slack waits three seconds for an acknowledgement and a file may be large, so what is stored with the message is an
-upload that holds no bytes but a signed ticket: where the bytes are. Whoever reads the upload gets the file. The
-signature keeps others who may upload from having our token fetch what they cannot read themselves.
-docs.slack.dev/reference/objects/file-object
-"""
-
-import asyncio
-import hashlib
-import hmac
-import json
 import logging
 from collections.abc import Awaitable, Callable
-from contextlib import suppress
-from dataclasses import dataclass
 from typing import Any, Protocol
 
 import aiohttp
 from yarl import URL
 
 from adapters.slack.inbound import File, attachment
-from adapters.slack.payload import Json, object_at, text_at, value_at
-from core.attached import MOST_FILES, TOO_MANY, Upload, Uploads
-from core.domain import Attachment
-from core.errors import ChannelUnavailable, Rejected, StoreUnavailable, UnreadableDocument
-from core.inbox import Incoming, Kind
+from core.attached import Upload
+from core.errors import ChannelUnavailable, Rejected, TooLarge, UnreadableDocument
+from core.file_tickets import Fetch, Ticket, Ticketed, read_ticket
+from core.payloads import Json, object_at, read_capped, text_at, value_at
 
 TICKET_TYPE = "application/vnd.frontdesk.slack-file"
-_TICKET_BYTES = 2_000
 _DEADLINE_S = 60.0
 _CONNECT_S = 10.0
 _PIECE = 64 * 1024
@@ -38,7 +24,6 @@ _NO_SCOPE = "Slack does not let Frontdesk read files; an administrator must add 
 _NOT_SEEN = "Slack does not show it to Frontdesk; invite Frontdesk to the channel and send it again"
 _ELSEWHERE = "it lies outside Slack; send the file itself"
 _GONE = "it was deleted in Slack"
-_FORGED = "it did not come through Slack"
 _ODD_ADDRESS = "its address is not one of Slack's"
 _REASONS = {
     "missing_scope": _NO_SCOPE,
@@ -58,101 +43,19 @@ class Calls(Protocol):
         """Call a method of the Web API."""
 
 
-@dataclass(frozen=True, slots=True)
-class Ticket:
-    """Which file of which workspace."""
-
-    team_id: str
-    file_id: str
-
-    def written(self, secret: bytes, tenant_id: int) -> bytes:
-        """Write the ticket for one tenant."""
-        named = json.dumps([tenant_id, self.team_id, self.file_id])
-        return json.dumps([named, _sign(secret, named)]).encode()
+def ticketed(file: File, team_id: str, tenant_id: int, secret: bytes) -> Ticketed:
+    """Write the ticket of a file of a workspace."""
+    return Ticketed(attachment(file), Ticket(tenant_id, (team_id, file.file_id)).written(secret))
 
 
-def read_ticket(data: bytes, secret: bytes, tenant_id: int) -> Ticket:
-    """Read a ticket; raises UnreadableDocument for one that is not ours, or another tenant's."""
-    try:
-        named, signature = json.loads(data[:_TICKET_BYTES])
-        right = hmac.compare_digest(signature.encode(), _sign(secret, named).encode())
-        of_tenant, team_id, file_id = json.loads(named)
-    except (ValueError, TypeError, AttributeError, RecursionError) as error:
-        raise UnreadableDocument(_FORGED) from error
-    if not right or of_tenant != tenant_id:
-        raise UnreadableDocument(_FORGED)
-    return Ticket(str(team_id), str(file_id))
+def redeeming(files: "SlackFiles", secret: bytes) -> Fetch:
+    """Make what fetches the file of a ticket."""
 
+    async def fetch(tenant_id: int, upload: Upload) -> Upload:
+        team_id, file_id = read_ticket(upload.data, tenant_id, lambda _: secret)
+        return await files.fetch(team_id, file_id)
 
-def _sign(secret: bytes, named: str) -> str:
-    return hmac.digest(secret, b"frontdesk slack file\x00" + named.encode(), hashlib.sha256).hex()
-
-
-class FileTickets:
-    """Keep tickets for the files of a message."""
-
-    def __init__(self, uploads: Uploads, secret: bytes) -> None:
-        self._uploads = uploads
-        self._secret = secret
-
-    async def keep(self, incoming: Incoming, files: tuple[File, ...]) -> tuple[Attachment, ...]:
-        """Keep a ticket for each file of what will be answered; further ones are named.
-
-        Raises StoreUnavailable.
-        """
-        if incoming.kind not in (Kind.MESSAGE, Kind.EDIT):
-            return ()
-        kept = await asyncio.gather(*(self._keep(incoming, file) for file in files[:MOST_FILES]))
-        over = (attachment(file, None, TOO_MANY.format(limit=MOST_FILES)) for file in files[MOST_FILES:])
-        return (*kept, *over)
-
-    async def drop(self, incoming: Incoming, kept: tuple[Attachment, ...]) -> None:
-        """Drop tickets that nobody will use; where that fails they are purged with the old ones."""
-        for held in kept:
-            if held.upload_id is not None:
-                with suppress(StoreUnavailable):
-                    await self._uploads.delete(incoming.message.tenant_id, held.upload_id)
-
-    async def _keep(self, incoming: Incoming, file: File) -> Attachment:
-        tenant_id = incoming.message.tenant_id
-        ticket = Ticket(incoming.installation, file.file_id).written(self._secret, tenant_id)
-        upload_id = await self._uploads.put(tenant_id, file.name, TICKET_TYPE, ticket, limit_bytes=_TICKET_BYTES)
-        return attachment(file, upload_id)
-
-
-Fetch = Callable[[Ticket], Awaitable[Upload]]
-
-
-class TicketedUploads:
-    """The Uploads port over another one, where a ticket is the file it names."""
-
-    def __init__(self, uploads: Uploads, secret: bytes, fetch: Fetch) -> None:
-        self._uploads = uploads
-        self._secret = secret
-        self._fetch = fetch
-
-    async def put(self, tenant_id: int, name: str, media_type: str, data: bytes, *, limit_bytes: int) -> int:
-        """Keep a file and return its upload id; raises TooLarge over LIMIT_BYTES."""
-        return await self._uploads.put(tenant_id, name, media_type, data, limit_bytes=limit_bytes)
-
-    async def get(self, tenant_id: int, upload_id: int) -> Upload:
-        """Return a file; raises NotFound, UnreadableDocument with the reason why Slack does not give it.
-
-        Raises ChannelUnavailable where Slack does not answer: it is to be tried again.
-        """
-        upload = await self._uploads.get(tenant_id, upload_id)
-        if upload.media_type != TICKET_TYPE:
-            return upload
-        fetched = await self._fetch(read_ticket(upload.data, self._secret, tenant_id))
-        return Upload(upload.name, fetched.media_type, fetched.data)
-
-    async def delete(self, tenant_id: int, upload_id: int) -> None:
-        """Drop a file; nothing where there is none."""
-        await self._uploads.delete(tenant_id, upload_id)
-
-    async def purge(self, tenant_id: int, older_than_s: float) -> int:
-        """Drop files older than OLDER_THAN_S that no unfinished job waits for; count them."""
-        return await self._uploads.purge(tenant_id, older_than_s)
+    return fetch
 
 
 class SlackFiles:
@@ -175,11 +78,11 @@ class SlackFiles:
         self._limit_bytes = limit_bytes
         self._timeout = aiohttp.ClientTimeout(total=deadline_s, connect=_CONNECT_S)
 
-    async def fetch(self, ticket: Ticket) -> Upload:
+    async def fetch(self, team_id: str, file_id: str) -> Upload:
         """Fetch a file; raises UnreadableDocument with the reason, ChannelUnavailable where Slack does not answer."""
         try:
-            answer = await self._api.call("files.info", team_id=ticket.team_id, file=ticket.file_id)
-            token = await self._token_of(ticket.team_id)
+            answer = await self._api.call("files.info", team_id=team_id, file=file_id)
+            token = await self._token_of(team_id)
         except Rejected as error:
             raise UnreadableDocument(_REASONS.get(getattr(error, "code", ""), _NOT_SEEN)) from error
         file = object_at(answer, "file")
@@ -209,7 +112,9 @@ class SlackFiles:
                 url, headers=headers, timeout=self._timeout, allow_redirects=False
             ) as response:
                 _check(response, file)
-                data = await self._read(response)
+                data = await read_capped(response.content.iter_chunked(_PIECE), at_most=self._limit_bytes)
+        except TooLarge as error:
+            raise UnreadableDocument(self._too_large()) from error
         except (aiohttp.ClientError, TimeoutError, OSError) as error:
             raise ChannelUnavailable("Slack does not give the file; it is tried again.") from error
         size = value_at(file, "size")
@@ -217,16 +122,9 @@ class SlackFiles:
             raise UnreadableDocument(_NO_SCOPE)
         return data
 
-    async def _read(self, response: aiohttp.ClientResponse) -> bytes:
-        data = bytearray()
-        async for piece in response.content.iter_chunked(_PIECE):
-            data += piece
-            if len(data) > self._limit_bytes:
-                raise UnreadableDocument(self._too_large(len(data)))
-        return bytes(data)
-
-    def _too_large(self, size: int) -> str:
-        return f"it has {size / 1e6:.1f} MB and the limit is {self._limit_bytes / 1e6:.1f}; split it and try again"
+    def _too_large(self, size: int | None = None) -> str:
+        has = f"{size / 1e6:.1f} MB" if size is not None else "more than Slack said of it"
+        return f"it has {has} and the limit is {self._limit_bytes / 1e6:.1f} MB; split it and try again"
 
 
 def is_slacks(url: URL, api_url: URL) -> bool:

@@ -8,32 +8,31 @@ from typing import Any, Protocol
 
 from adapters.slack import modals
 from adapters.slack.api import Token
-from adapters.slack.files import TICKET_TYPE
-from adapters.slack.files import Ticket as FileTicket
+from adapters.slack.files import ticketed
 from adapters.slack.home import Home
-from adapters.slack.inbound import File, attachment
+from adapters.slack.inbound import File
 from adapters.slack.modals import AddForm, Opened, Wrong
-from adapters.slack.payload import id_at, object_at, text_at
+from adapters.slack.payload import id_at
 from adapters.slack.people import People
 from adapters.slack.pressed import command_text
 from adapters.slack.tickets import TicketThreads
 from core import command_words as words
 from core.actions_call import Tools
-from core.attached import Uploads
 from core.commands import Parsed, parse
 from core.documents import KnowledgeBase
 from core.domain import Attachment, Author, Message
 from core.errors import ChannelUnavailable, FrontdeskError, NotFound, Rejected, StoreUnavailable, UsageError
+from core.file_tickets import FileTickets
 from core.ingestions import IngestionJobs
 from core.installations import Installations
 from core.outbox import Target
+from core.payloads import object_at, text_at
 from core.places import EMPLOYEE_PLATFORMS, Place, Platform
 from core.wording import say
 
 _OPENING_S = 2.0  # how long the opening of a form may wait for its turn
 _RIGHTS_S = 10.0  # for what Slack says of a person while the word of patience stands there
 _AT_ONCE_S = 1.5  # the same where Slack waits for our answer
-_TICKET_BYTES = 2_000
 _ADD_TITLE, _CHANNEL_TITLE = "Add documents", "How I answer here"
 _TRY_AGAIN = "Nothing was saved. Please submit it again in a moment."
 _UNSURE = "Slack did not say in time whether you may do this. Please try again."
@@ -76,7 +75,7 @@ class Means:
     workspaces: Workspaces
     people: People
     tools: Tools
-    uploads: Uploads
+    files: FileTickets
     home: Home
     file_secret: bytes  # signs what names a file (adapters/slack/files.py)
     installations: Installations | None = None  # None: the one token of the settings
@@ -233,11 +232,8 @@ class Forms:
 
     async def _keep(self, who: Who, file: File) -> Attachment:
         """Keep a ticket for a file; the worker fetches the file itself."""
-        data = FileTicket(who.team_id, file.file_id).written(self._means.file_secret, who.tenant_id)
-        upload_id = await self._means.uploads.put(
-            who.tenant_id, file.name, TICKET_TYPE, data, limit_bytes=_TICKET_BYTES
-        )
-        return attachment(file, upload_id)
+        ticket = ticketed(file, who.team_id, who.tenant_id, self._means.file_secret)
+        return await self._means.files.keep_one(who.tenant_id, ticket)
 
     async def _save(self, who: Who, view: Mapping[str, Any], _: Opened) -> Json:
         channels = self._means.tools.channels

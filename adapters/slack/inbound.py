@@ -9,11 +9,13 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from adapters.slack.markup import from_mrkdwn, from_rich_text
-from adapters.slack.payload import Json, digest, id_at, installation_of, object_at, objects_at, text_at, value_at
+from adapters.slack.payload import id_at, installation_of
+from core import listening
 from core.attached import MOST_FILES
 from core.commands import parse
 from core.domain import Attachment, Author, Message
 from core.inbox import Incoming, Kind
+from core.payloads import Json, digest, object_at, objects_at, text_at, value_at
 from core.places import Place, Platform
 
 ANSWERED_SUBTYPES = ("", "file_share", "thread_broadcast")
@@ -53,13 +55,9 @@ class Ignored:
 
 
 @dataclass(frozen=True, slots=True)
-class Heard:
+class Heard(listening.Heard):
     """An event that may become something."""
 
-    incoming: Incoming
-    addressed: bool = True  # to us; else the channel's settings decide whether it is answered
-    in_thread: bool = False
-    to_another: bool = False  # it begins with the mention of somebody else
     files: tuple[File, ...] = ()
     may_say_why: str = ""  # of a bad rating: the trigger_id with which to ask
 
@@ -172,10 +170,15 @@ def _said(payload: Json, event: Json, message: Json, seen: Seen) -> Heard | Igno
     return Heard(
         _incoming(payload, event, message, seen, text=text),
         addressed=direct or mentioned,
-        in_thread=text_at(message, "thread_ts") not in ("", text_at(message, "ts")),
+        root=_root(message),
         to_another=first is not None and first[1] != seen.bot.user_id,
         files=files,
     )
+
+
+def _root(message: Json) -> str:
+    thread_ts = text_at(message, "thread_ts")
+    return thread_ts if thread_ts != text_at(message, "ts") else ""
 
 
 def readable(message: Json, seen: Seen) -> str:
@@ -310,6 +313,6 @@ def micros(ts: str) -> int:
     return int(found[1]) * 1_000_000 + int(found[2].ljust(6, "0")) if found else 0
 
 
-def attachment(file: File, upload_id: int | None, reason: str = "") -> Attachment:
-    """Make the attachment of a file that waits to be fetched, or say why it does not."""
-    return Attachment(file.name, file.media_type, file.size_bytes, upload_id, reason)
+def attachment(file: File) -> Attachment:
+    """Make the attachment of a file that waits to be fetched."""
+    return Attachment(file.name, file.media_type, file.size_bytes)

@@ -14,9 +14,10 @@ from typing import Any
 from adapters.slack import modals
 from adapters.slack.forms import Forms, Means, Who, find_who
 from adapters.slack.inbound import Bot, people_in
-from adapters.slack.payload import id_at, object_at, objects_at, text_at, value_at
+from adapters.slack.payload import id_at
 from adapters.slack.tickets import after_press
 from core.errors import FrontdeskError
+from core.payloads import object_at, objects_at, text_at, value_at
 from core.places import Platform
 
 _SLACK_CLOCK = timedelta(seconds=5)  # how far Slack's clock may be behind ours

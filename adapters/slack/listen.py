@@ -7,7 +7,6 @@ The signature is checked on the raw body before anything reads it: Bolt reads JS
 import asyncio
 import hashlib
 import hmac
-import json
 import logging
 import re
 import time
@@ -23,9 +22,9 @@ from slack_sdk.web.async_client import AsyncWebClient
 
 from adapters.slack.limits import SIGNATURE_WINDOW_S
 from adapters.slack.parts import Reply
-from adapters.slack.payload import Json, text_at
-from core.errors import UsageError
+from core.errors import TooLarge, UsageError
 from core.meter import Counted, Meter, Timed
+from core.payloads import Json, parse_object, read_capped, text_at
 from core.places import Platform
 from core.tracing import request_id
 
@@ -66,16 +65,13 @@ def is_signed(secret: str, timestamp: str, signature: str, body: bytes, now_s: f
 
 def parse_body(body: bytes, content_type: str) -> dict[str, Any] | None:
     """Read an event, a command or an interaction; None for what is none of them."""
+    if content_type != "application/x-www-form-urlencoded":
+        return parse_object(body)
     try:
-        text = body.decode("utf-8")
-        if content_type != "application/x-www-form-urlencoded":
-            found = json.loads(text)
-        else:
-            fields = dict(parse_qsl(text, keep_blank_values=True, max_num_fields=_MOST_FIELDS))
-            found = json.loads(fields["payload"]) if "payload" in fields else fields
-    except (ValueError, RecursionError):  # a UnicodeDecodeError is a ValueError
+        fields = dict(parse_qsl(body.decode("utf-8"), keep_blank_values=True, max_num_fields=_MOST_FIELDS))
+    except ValueError:  # a UnicodeDecodeError is a ValueError
         return None
-    return found if isinstance(found, dict) else None
+    return parse_object(fields["payload"]) if "payload" in fields else fields
 
 
 class Dispatcher:
@@ -197,14 +193,11 @@ async def _read(request: web.Request) -> bytes | web.Response:
     """Read the body within limits of size and time."""
     if (request.content_length or 0) > BODY_BYTES:
         return web.Response(status=413)
-    body = bytearray()
     try:
         async with asyncio.timeout(BODY_S):
-            async for piece in request.content.iter_any():
-                body += piece
-                if len(body) > BODY_BYTES:
-                    return web.Response(status=413)
+            return await read_capped(request.content.iter_any(), at_most=BODY_BYTES)
+    except TooLarge:
+        return web.Response(status=413)
     except (TimeoutError, web.RequestPayloadError):
         request.protocol.keep_alive(False)
         return web.Response(status=400)
-    return bytes(body)

@@ -31,7 +31,7 @@ _NUMERIC_EMOJI = ("100", "1234", "+1", "-1")
 _CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f]")
 _MARK = re.compile(r"[*_~`]")
 _EMOJI = re.compile(r":(?=([\w+'-]{1,100}):)")
-_BROADCAST = re.compile(r"@(?=(?:here|channel|everyone)\b)", re.IGNORECASE)
+_BROADCAST = re.compile(r"(?<!\w)@(?=(?:here|channel|everyone)\b)", re.IGNORECASE)
 _BARE_URL = re.compile(r"(?<!\w)https?://[^\s<>|\"`\u00ad\u200b]+", re.IGNORECASE)
 _FENCE = re.compile(r"`{3,}")
 
@@ -198,8 +198,7 @@ def _link(node: SyntaxTreeNode, marks: str) -> _Run:
     for mark in common:
         marks = _with(marks, mark)
     label = " ".join("".join(run.text for run in inner).split()) or str(node.attrs.get("title") or "")
-    linked = url.lower().startswith(_LINKED)
-    return _Run(label or url, marks, url=url) if linked else _Run(label, marks)
+    return _Run(label or url, marks, url=url if url.lower().startswith(_LINKED) else "")
 
 
 def _split_lines(runs: Iterable[_Run]) -> list[list[_Run]]:

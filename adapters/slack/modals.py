@@ -20,9 +20,9 @@ from adapters.slack.limits import (
     VIEW_TITLE,
 )
 from adapters.slack.markup import to_mrkdwn
-from adapters.slack.payload import object_at, objects_at, text_at, value_at
 from core.channels import ChannelSettings, Listens, change
 from core.escalation import TicketPolicy
+from core.payloads import object_at, objects_at, text_at, value_at
 from core.places import EMPLOYEE_PLATFORMS, Platform
 from core.wording import TRANSLATIONS
 

@@ -24,9 +24,9 @@ from slack_sdk.web.async_client import AsyncWebClient
 
 from adapters.slack.api import BASE_URL, FixedTokens, Token, call_once
 from adapters.slack.manifest import INSTALL_PATH, REDIRECT_PATH, SCOPES
-from adapters.slack.payload import text_at
 from core.errors import ChannelUnavailable, Refused, Rejected, StoreUnavailable, UsageError
 from core.installations import Installations, Installed
+from core.payloads import text_at
 from core.places import Platform
 
 STATE_S = 300

@@ -38,8 +38,11 @@ _LABEL = 200
 _GUARD = "\u00ad"
 _CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f]")
 # What could become a mention, however its "<" is written; a soft hyphen, which nobody sees, keeps it from being one.
+# Only that: one more character breaks an e-mail address, the anchor of a link and a colour in code.
 _MENTION = re.compile(
-    r"[@!](?=(?:here|channel|everyone|group)\b|subteam\^)|@(?=[UW][A-Z0-9]{5})|#(?=[CG][A-Z0-9]{5})", re.IGNORECASE
+    r"(?<=[<;\\])(?:[@!](?=(?:here|channel|everyone|group)\b|subteam\^)|@(?=[UW][A-Z0-9]{5})|#(?=[CG][A-Z0-9]{5}))"
+    r"|(?<!\w)@(?=(?:here|channel|everyone|group)\b)",
+    re.IGNORECASE,
 )
 _COSTS = {"&": 5, "<": 4, ">": 4, "*": 3, "_": 3, "~": 3, "`": 3, ":": 2, "@": 2, "!": 2, "#": 2}
 

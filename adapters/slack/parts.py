@@ -4,14 +4,15 @@ from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, Protocol
 
-from adapters.slack.files import FileTickets
-from adapters.slack.listening import Listening
 from adapters.slack.people import People
 from adapters.slack.pressed import Pressed
-from core.domain import Answer, Attachment, Message
-from core.inbox import Accepted, Incoming, Thread
+from core.domain import Attachment
+from core.file_tickets import FileTickets
+from core.inbox import Thread
+from core.listening import Listening
 from core.meter import Meter
 from core.places import Place
+from core.taking import Accepts, Instant
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,13 +49,6 @@ class Workspaces(Protocol):
         """Tell whose a workspace is; None where it is nobody's."""
 
 
-class Accepts(Protocol):
-    """The part of core/accepting.py's Acceptance that is used here."""
-
-    async def accept(self, incoming: Incoming) -> Accepted:
-        """Store an event."""
-
-
 class Handled(Protocol):
     """What was done at once."""
 
@@ -83,13 +77,6 @@ class Interactions(Protocol):
         """Do what PAYLOAD asks; None where it is not theirs."""
 
 
-class Instant(Protocol):
-    """Answer commands that cannot wait."""
-
-    async def instant(self, message: Message) -> Answer | None:
-        """Answer at once what needs no work; None for what does."""
-
-
 @dataclass(frozen=True, slots=True)
 class Parts:
     """What the router hands things to."""
@@ -101,6 +88,7 @@ class Parts:
     api: Speaks
     meter: Meter
     files: FileTickets
+    file_secret: bytes  # what their tickets are signed with
     interactions: Interactions | None = None
     commands: Instant | None = None
     show: Callable[[Pressed, int], Awaitable[Handled | None]] | None = None  # a passage, or an answer to all

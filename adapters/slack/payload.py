@@ -1,38 +1,8 @@
-"""Read what Slack sends: every field may be missing or something else, and then it is empty."""
+"""Read what Slack sends: who and where, in whichever of its shapes they come."""
 
-import hashlib
-import json
-from collections.abc import Mapping
 from typing import Any
 
-Json = Mapping[str, Any]
-
-
-def text_at(payload: Any, *path: str) -> str:
-    """Return the text under PATH; empty where there is none."""
-    found = value_at(payload, *path)
-    return found if isinstance(found, str) else ""
-
-
-def object_at(payload: Any, *path: str) -> dict[str, Any]:
-    """Return the object under PATH; empty where there is none."""
-    found = value_at(payload, *path)
-    return found if isinstance(found, dict) else {}
-
-
-def objects_at(payload: Any, *path: str) -> list[dict[str, Any]]:
-    """Return the objects of the list under PATH."""
-    found = value_at(payload, *path)
-    return [item for item in found if isinstance(item, dict)] if isinstance(found, list) else []
-
-
-def value_at(payload: Any, *path: str) -> Any:
-    """Return what lies under PATH; None where there is nothing."""
-    for name in path:
-        if not isinstance(payload, Mapping):
-            return None
-        payload = payload.get(name)
-    return payload
+from core.payloads import Json, object_at, objects_at, text_at
 
 
 def id_at(payload: Any, name: str) -> str:
@@ -58,8 +28,3 @@ def installation_of(payload: Json) -> str:
         or id_at(payload, "enterprise")
         or text_at(payload, "enterprise_id")
     )
-
-
-def digest(*parts: Any) -> str:
-    """Make an id of what has none of its own."""
-    return hashlib.sha256(json.dumps(parts, sort_keys=True, default=str).encode()).hexdigest()[:32]

@@ -9,8 +9,8 @@ from collections.abc import Awaitable, Callable, Iterable
 from dataclasses import dataclass
 from typing import Any, Protocol, TypeVar
 
-from adapters.slack.payload import Json, object_at, text_at, value_at
 from core.errors import ChannelUnavailable, Rejected, UsageError
+from core.payloads import Json, object_at, text_at, value_at
 
 KEPT_S = 600.0
 UNKNOWN_S = 60.0  # how long it stays unknown what Slack did not say

@@ -11,10 +11,11 @@ from typing import Any
 
 from adapters.slack.inbound import Heard, Ignored, Seen, about, files_of, readable
 from adapters.slack.markup import from_mrkdwn
-from adapters.slack.payload import Json, digest, id_at, installation_of, object_at, objects_at, text_at, value_at
+from adapters.slack.payload import id_at, installation_of
 from core.commands import BY_NAME, parse
 from core.domain import Author, Message
 from core.inbox import Incoming, Kind
+from core.payloads import Json, digest, object_at, objects_at, text_at, value_at
 from core.places import Place, Platform
 
 FEEDBACK = "feedback"

@@ -2,23 +2,25 @@
 
 import asyncio
 import logging
-import time
-from collections.abc import Coroutine
+from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import replace
 from typing import Any
 
-from adapters.slack.inbound import Bot, Heard, Ignored, Seen, Titled, from_event, people_in
+from adapters.slack.files import ticketed
+from adapters.slack.inbound import Bot, File, Heard, Ignored, Seen, Titled, from_event, people_in
 from adapters.slack.markup import to_mrkdwn
 from adapters.slack.outbound import reason_view
 from adapters.slack.parts import Parts, Reply
-from adapters.slack.payload import Json, installation_of, object_at, text_at
+from adapters.slack.payload import installation_of
 from adapters.slack.pressed import COMMAND, Pressed, from_command, from_interaction
+from core.beside import Beside, NowAndThen
 from core.commands import Rights, parse
 from core.domain import Answer, Attachment
 from core.errors import ChannelUnavailable, Overloaded, Refused, Rejected, StoreUnavailable, UsageError
 from core.inbox import Incoming, Kind
 from core.meter import Counted
+from core.payloads import Json, object_at, text_at
 from core.places import Platform
 
 AT_ONCE_S = 2.5
@@ -42,8 +44,8 @@ class Router:
     def __init__(self, parts: Parts, *, prefix: str = "/frontdesk") -> None:
         self._parts = parts
         self._prefix = prefix
-        self._words: set[asyncio.Task[None]] = set()
-        self._told: dict[tuple[str, str], float] = {}
+        self._beside = Beside(_MOST_WORDS)
+        self._told = NowAndThen(_WORD_EVERY_S)
 
     async def event(self, payload: Json, request_id: str = "") -> Reply:
         """Take an event in; everything is acknowledged but what could not be stored."""
@@ -79,9 +81,7 @@ class Router:
 
     async def close(self) -> None:
         """Let go of words that are on their way."""
-        for task in self._words:
-            task.cancel()
-        await asyncio.gather(*self._words, return_exceptions=True)
+        await self._beside.close()
 
     def _is_theirs(self, kind: str, payload: Json) -> bool:
         """Tell whether an event goes to the interactions first: of messages, only those in the channel of tickets."""
@@ -148,19 +148,19 @@ class Router:
         if instant is not None:
             return _say(to_mrkdwn(instant.text))
         known = await self._known_files(incoming) if heard.files else ()
-        kept = () if known else await self._parts.files.keep(incoming, heard.files)
+        kept = () if known else await self._keep_files(incoming, heard.files)
         try:
             accepted = await self._parts.acceptance.accept(_with_files(incoming, known or kept))
         except Overloaded as error:
-            await self._parts.files.drop(incoming, kept)
+            await self._parts.files.drop(incoming.message.tenant_id, kept)
             return self._too_busy(incoming, error)
         except UsageError as error:
             _log.warning("An event cannot be stored and is dropped: %s", error)
             return _TAKEN
         if accepted.duplicate:
-            await self._parts.files.drop(incoming, kept)
+            await self._parts.files.drop(incoming.message.tenant_id, kept)
         elif heard.may_say_why:
-            self._start(self._ask_why(heard))
+            self._beside.start(self._ask_why(heard))
         return _TAKEN
 
     async def _known_files(self, incoming: Incoming) -> tuple[Attachment, ...]:
@@ -168,6 +168,14 @@ class Router:
         if incoming.kind is not Kind.EDIT or self._parts.files_of is None:
             return ()
         return await self._parts.files_of(incoming.thread, incoming.message_id)
+
+    async def _keep_files(self, incoming: Incoming, files: Sequence[File]) -> tuple[Attachment, ...]:
+        """Keep a ticket for each file of what will be answered."""
+        if incoming.kind not in (Kind.MESSAGE, Kind.EDIT):
+            return ()
+        tenant_id, secret = incoming.message.tenant_id, self._parts.file_secret
+        tickets = [ticketed(file, incoming.installation, tenant_id, secret) for file in files]
+        return await self._parts.files.keep(tenant_id, tickets)
 
     async def _with_rights(self, incoming: Incoming) -> Incoming:
         """Ask Slack about the author of a command that not everybody may give, or that shows what they may."""
@@ -215,45 +223,32 @@ class Router:
         """Say that it is too much, where only the author reads it: to a command at once, else a little later."""
         if incoming.event_id.startswith(COMMAND):
             return _say(str(error))
-        key, now_s = (incoming.installation, incoming.message.author.author_id), time.monotonic()
-        heard_of_it = now_s - self._told.get(key, float("-inf")) < _WORD_EVERY_S
-        if not heard_of_it and incoming.kind in (Kind.MESSAGE, Kind.EDIT) and len(self._words) < _MOST_WORDS:
-            self._told = {who: at_s for who, at_s in self._told.items() if now_s - at_s < _WORD_EVERY_S} | {key: now_s}
-            self._start(self._tell(incoming, str(error)))
+        who = incoming.installation, incoming.message.author.author_id
+        if incoming.kind in (Kind.MESSAGE, Kind.EDIT) and self._told.may_tell(who):
+            self._beside.start(self._tell(incoming, str(error)))
         return _TAKEN
-
-    def _start(self, work: Coroutine[Any, Any, None]) -> None:
-        task = asyncio.create_task(work)
-        self._words.add(task)
-        task.add_done_callback(self._words.discard)
 
     async def _ask_why(self, heard: Heard) -> None:
         """Open the form that asks what was wrong; the rating counts without it."""
         address = heard.incoming.address
         rated = {name: str(address.get(name, "")) for name in ("channel", "thread_ts", "ts")}
         view = reason_view({**rated, "message": heard.incoming.target}, "en")
-        try:
-            await self._parts.api.call(
-                "views.open",
-                team_id=heard.incoming.installation,
-                patience_s=_TRIGGER_S,
-                trigger_id=heard.may_say_why,
-                view=view,
-            )
-        except (Rejected, ChannelUnavailable) as error:
-            _log.warning("Nobody was asked why an answer was rated badly: %s", error)
+        await self._parts.api.call(
+            "views.open",
+            team_id=heard.incoming.installation,
+            patience_s=_TRIGGER_S,
+            trigger_id=heard.may_say_why,
+            view=view,
+        )
 
     async def _tell(self, incoming: Incoming, text: str) -> None:
         address = incoming.address
         thread_ts = address["thread_ts"] if address["thread_ts"] != address.get("ts") else None
         where = {"channel": address["channel"], "user": address["user"], "thread_ts": thread_ts}
-        try:
-            if address.get("response_url"):
-                await self._parts.api.respond(address["response_url"], _words(text))
-                return
+        if address.get("response_url"):
+            await self._parts.api.respond(address["response_url"], _words(text))
+        else:
             await self._parts.api.call("chat.postEphemeral", team_id=incoming.installation, text=text, **where)
-        except (Rejected, ChannelUnavailable) as error:
-            _log.warning("An author was not told that it is too busy: %s", error)
 
 
 _SHOWN_BY_RIGHTS = ("help",)

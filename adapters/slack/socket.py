@@ -19,9 +19,9 @@ from yarl import URL
 from adapters.slack.api import call_once
 from adapters.slack.limits import MAX_SOCKETS
 from adapters.slack.listen import Dispatcher, parse_body
-from adapters.slack.payload import Json, object_at, text_at, value_at
 from core.errors import Busy, ChannelUnavailable, Rejected, UsageError
 from core.meter import Meter, Timed
+from core.payloads import Json, object_at, text_at, value_at
 from core.places import Platform
 
 CONNECTIONS = 2

@@ -10,13 +10,15 @@ from dataclasses import dataclass, replace
 from typing import Any, Protocol
 
 from adapters.slack.inbound import Bot, Heard, Seen, from_event
-from adapters.slack.payload import id_at, object_at, objects_at, text_at
+from adapters.slack.payload import id_at
 from core.announcements import Announcements
 from core.domain import Ticket
 from core.errors import Busy, NotFound, Overloaded, UsageError
-from core.inbox import Accepted, Incoming, Kind
+from core.inbox import Incoming, Kind
 from core.outbox import Target
+from core.payloads import object_at, objects_at, text_at
 from core.places import Place, Platform
+from core.taking import Accepts
 from core.ticket_work import TicketWork
 
 TAKE = "ticket_take"
@@ -40,13 +42,6 @@ class TicketChannel:
         """Say where announcements go."""
         address = {"team": self.team_id, "channel": self.channel}
         return Target(self.tenant_id, self.team_id, Place(Platform.SLACK, self.channel), "", address)
-
-
-class Accepts(Protocol):
-    """The part of core/accepting.py's Acceptance that is used here."""
-
-    async def accept(self, incoming: Incoming) -> Accepted:
-        """Store an event."""
 
 
 class Announced(Announcements, Protocol):

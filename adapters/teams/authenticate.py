@@ -23,8 +23,8 @@ from botframework.connector.auth import VerifyOptions
 from botframework.connector.auth.jwt_token_extractor import JwtTokenExtractor
 from jwt.algorithms import RSAAlgorithm
 
-from adapters.teams.payload import Json, objects_at, text_at
 from core.errors import ChannelUnavailable, Refused, UsageError
+from core.payloads import Json, objects_at, text_at
 
 METADATA_URL = "https://login.botframework.com/v1/.well-known/openidconfiguration"
 CHANNEL = "msteams"

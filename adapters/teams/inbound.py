@@ -10,23 +10,14 @@ from enum import StrEnum
 from typing import Any
 
 from adapters.teams.limits import FILE_HOSTS
-from adapters.teams.payload import (
-    Json,
-    channel_of,
-    digest,
-    installation_of,
-    micros,
-    objects_at,
-    root_of,
-    tenant_of,
-    text_at,
-    value_at,
-)
+from adapters.teams.payload import channel_of, installation_of, micros, root_of, tenant_of
 from adapters.teams.reading import File, as_command, first_mentioned, mentions_us, read_attachments, readable
+from core import listening
 from core.commands import parse
 from core.domain import Author, Message
 from core.errors import UsageError
 from core.inbox import Incoming, Kind
+from core.payloads import Json, digest, objects_at, text_at, value_at
 from core.places import Place, Platform
 
 MARK = "frontdesk"
@@ -69,13 +60,9 @@ class Ignored:
 
 
 @dataclass(frozen=True, slots=True)
-class Heard:
+class Heard(listening.Heard):
     """An activity that may become something."""
 
-    incoming: Incoming
-    addressed: bool = True  # to us; else the channel's settings decide whether it is answered
-    in_thread: bool = False
-    to_another: bool = False  # it begins with the mention of somebody else
     files: tuple[File, ...] = ()
 
 
@@ -190,7 +177,7 @@ def _said(activity: Json, seen: Seen) -> Heard | Ignored:
     return Heard(
         incoming,
         addressed=addressed,
-        in_thread=root not in ("", text_at(activity, "id")),
+        root=root if root != text_at(activity, "id") else "",
         to_another=first_mentioned(activity) not in ("", text_at(activity, "recipient", "id")),
         files=files,
     )
@@ -223,7 +210,7 @@ def _deleted(activity: Json, seen: Seen) -> Heard | Ignored:
         return Ignored("no message was deleted")
     incoming = make_incoming(activity, seen, text="", kind=Kind.DELETE)
     event_id = f"{incoming.event_id}:{_revision(activity)}"
-    return Heard(replace(incoming, event_id=event_id, target=incoming.message_id))
+    return Heard(replace(incoming, event_id=event_id, target=incoming.message_id), addressed=False)
 
 
 def _reaction(activity: Json, seen: Seen) -> Heard | Ignored:

@@ -1,61 +1,40 @@
 """What becomes of an activity whose sender is known: stored before anybody is told so, its button answered at once."""
 
-import asyncio
 import logging
 import time
-from collections.abc import Callable, Coroutine, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any, Protocol
 
 from adapters.teams import cards
-from adapters.teams.files import FileTickets
+from adapters.teams.files import ticketed
 from adapters.teams.inbound import Changed, Event, Heard, Ignored, Scope, Seen, address_of, from_activity
 from adapters.teams.invoked import CARD_ACTION, Asked, from_invoke, is_invoke, is_submitted
 from adapters.teams.limits import FILE_HOSTS
-from adapters.teams.listening import Listening
 from adapters.teams.outbound import message_of, typing
-from adapters.teams.payload import Json, installation_of, tenant_of, text_at
+from adapters.teams.payload import installation_of, tenant_of
 from adapters.teams.references import References
 from adapters.teams.sources import Shown
 from adapters.teams.transport import Transport
 from core import wording
-from core.commands import parse
-from core.domain import Answer, Message, Origin
-from core.errors import ChannelUnavailable, FrontdeskError, Overloaded, Rejected, UsageError
-from core.inbox import Accepted, Incoming, Kind
+from core.beside import Beside, NowAndThen
+from core.domain import Answer, Attachment, Origin
+from core.errors import Overloaded, UsageError
+from core.file_tickets import FileTickets
+from core.inbox import Kind
+from core.listening import Listening
 from core.meter import Counted, Meter, Unmetered
-from core.outbox import Purpose, Target
+from core.outbox import Purpose, Target, target_of
+from core.payloads import Json, text_at
 from core.places import Platform
 from core.routing import SmallTalkKind
 from core.routing import reply as small_talk_reply
-
-"""A message of the catalogues."""
+from core.taking import Accepts, Enqueues, Instant, carry_out_secretly
 
 _MOST_CALLS = 200  # on their way at once beside the answers; more are left out
 _WORD_EVERY_S = 600.0
 
 _log = logging.getLogger(__name__)
-
-
-class Accepts(Protocol):
-    """The part of core/accepting.py's Acceptance that is used here."""
-
-    async def accept(self, incoming: Incoming) -> Accepted:
-        """Store an event."""
-
-
-class Instant(Protocol):
-    """The part of core/actions.py's Actions that is used here."""
-
-    async def instant(self, message: Message) -> Answer | None:
-        """Do what MESSAGE commands where that is quick; else None."""
-
-
-class Enqueues(Protocol):
-    """The part of the outbox that is used here."""
-
-    async def enqueue(self, target: Target, purpose: Purpose, content: Answer) -> int:
-        """Store something to be sent by whichever worker is free."""
 
 
 class Greetings(Protocol):
@@ -83,6 +62,7 @@ class Parts:
     acceptance: Accepts
     listening: Listening
     files: FileTickets
+    file_secret: bytes  # what their tickets are signed with
     shown: Shown
     transport: Transport
     references: References
@@ -102,9 +82,8 @@ class Intake:
         """Take activities in for the tenants that TENANT_OF knows, by their Entra ids."""
         self._parts = parts
         self._tenant_of = tenant_of
-        self._clock = clock
-        self._calls: set[asyncio.Task[None]] = set()
-        self._told: dict[str, float] = {}
+        self._beside = Beside(_MOST_CALLS)
+        self._told = NowAndThen(_WORD_EVERY_S, clock=clock)
 
     async def take(self, activity: Json, request_id: str = "") -> Reply:
         """Take ACTIVITY in and say how its request is answered.
@@ -126,9 +105,7 @@ class Intake:
 
     async def close(self) -> None:
         """Let go of calls that are on their way."""
-        for task in self._calls:
-            task.cancel()
-        await asyncio.gather(*self._calls, return_exceptions=True)
+        await self._beside.close()
 
     # What is said
 
@@ -146,39 +123,34 @@ class Intake:
         """Store what was heard; where that is too much, tell its author so and return the words."""
         parts, incoming = self._parts, heard.incoming
         await parts.references.note(target_of(incoming))
-        if await self._is_done(incoming):
+        if await carry_out_secretly(incoming, parts.commands, parts.outbox):
             return ""
-        kept = await parts.files.keep(heard)
+        kept = await self._keep_files(heard)
         message = replace(incoming.message, attachments=(*kept, *incoming.message.attachments))
         incoming = replace(incoming, message=message)
         try:
             accepted = await parts.acceptance.accept(incoming)
         except Overloaded as error:
-            await parts.files.drop(incoming)
+            await parts.files.drop(message.tenant_id, kept)
             self._tell(incoming.installation + incoming.message.author.author_id, incoming.address, str(error))
             return str(error)
         if accepted.duplicate:
-            await parts.files.drop(incoming)
+            await parts.files.drop(message.tenant_id, kept)
         elif incoming.kind is Kind.MESSAGE:
             self._type(incoming.address)
         return ""
 
+    async def _keep_files(self, heard: Heard) -> tuple[Attachment, ...]:
+        """Keep a ticket for each file of what will be answered; those of an edit came with the message itself."""
+        if heard.incoming.kind is not Kind.MESSAGE:
+            return ()
+        tenant_id, secret = heard.incoming.message.tenant_id, self._parts.file_secret
+        return await self._parts.files.keep(tenant_id, [ticketed(file, tenant_id, secret) for file in heard.files])
+
     def _type(self, address: Mapping[str, Any]) -> None:
         """Show at once that somebody is at it; a channel shows no typing."""
         if address.get("scope") != Scope.CHANNEL and not address.get("private"):
-            self._soon(self._send(address, typing()))
-
-    async def _is_done(self, incoming: Incoming) -> bool:
-        """Carry out at once what must not be stored on its way: the code that makes an administrator."""
-        parts = self._parts
-        parsed = parse(incoming.message.text) if incoming.kind is Kind.MESSAGE and parts.commands else None
-        if parsed is None or parsed.name != "admin" or parts.commands is None:
-            return False
-        answer = await parts.commands.instant(incoming.message)
-        if answer is None:
-            return False
-        await parts.outbox.enqueue(target_of(incoming), Purpose.NOTICE, answer)
-        return True
+            self._beside.start(self._send(address, typing()))
 
     async def _change(self, changed: Changed, tenant_id: int) -> None:
         """Greet whoever installed the app, once; who joins later finds that greeting, and is not greeted before all."""
@@ -204,9 +176,9 @@ class Intake:
             return _invoked(activity, cards.invoke_message(gone), unknown=True)
         body = await self._parts.shown.show(found, seen.tenant_id, installation_of(activity))
         if found.what is Asked.CONSENT:
-            self._soon(self._parts.shown.give(found, seen.tenant_id))
+            self._beside.start(self._parts.shown.give(found, seen.tenant_id))
         elif not is_invoke(activity):
-            self._soon(self._parts.shown.update(found, body))
+            self._beside.start(self._parts.shown.update(found, body))
         return _invoked(activity, body)
 
     async def _press_heard(self, activity: Json, heard: Heard) -> Reply:
@@ -231,11 +203,8 @@ class Intake:
         return Reply()
 
     def _tell(self, key: str, address: Mapping[str, Any], words: str) -> None:
-        now_s = self._clock()
-        self._told = {who: at_s for who, at_s in self._told.items() if now_s - at_s < _WORD_EVERY_S}
-        if key not in self._told and len(self._told) < 10_000:
-            self._told[key] = now_s
-            self._soon(self._send(address, message_of(words)))
+        if self._told.may_tell(key):
+            self._beside.start(self._send(address, message_of(words)))
 
     async def _send(self, address: Mapping[str, Any], activity: Mapping[str, Any]) -> None:
         await self._parts.transport.send(address, activity, patience_s=0.0)
@@ -243,24 +212,6 @@ class Intake:
     def _count(self, tenant_id: int, reason: str) -> None:
         tenant = str(tenant_id) if tenant_id else ""
         self._parts.meter.count(Counted.REFUSED, platform=Platform.TEAMS.value, tenant=tenant, reason=reason)
-
-    def _soon(self, call: Coroutine[Any, Any, None]) -> None:
-        """Make a call beside the acknowledgement, which does not wait for it."""
-        if len(self._calls) >= _MOST_CALLS:
-            call.close()
-            return
-        task = asyncio.create_task(_logged(call))
-        self._calls.add(task)
-        task.add_done_callback(self._calls.discard)
-
-
-async def _logged(call: Coroutine[Any, Any, None]) -> None:
-    try:
-        await call
-    except (Rejected, ChannelUnavailable) as error:
-        _log.info("A call beside the answers was not made: %s", error)
-    except FrontdeskError as error:
-        _log.warning("A call beside the answers was not made: %s", error)
 
 
 def _invoked(activity: Json, body: Mapping[str, Any], *, unknown: bool = False) -> Reply:
@@ -274,17 +225,3 @@ def _invoked(activity: Json, body: Mapping[str, Any], *, unknown: bool = False) 
 
 def _language(locale: str) -> str:
     return locale[:2].lower() or "en"
-
-
-def target_of(incoming: Incoming) -> Target:
-    """Say where an answer to INCOMING goes."""
-    message = incoming.message
-    return Target(
-        tenant_id=message.tenant_id,
-        installation=incoming.installation,
-        place=message.place,
-        author_id=message.author.author_id,
-        address=incoming.address,
-        message_id=incoming.message_id,
-        request_id=incoming.request_id,
-    )

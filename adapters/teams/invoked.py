@@ -21,7 +21,7 @@ from adapters.teams.inbound import (
     place_of,
     scope_of,
 )
-from adapters.teams.payload import Json, object_at, parse_object, text_at, value_at
+from core.payloads import Json, object_at, parse_object, text_at, value_at
 from core.places import Place
 
 CARD_ACTION = "adaptiveCard/action"
@@ -122,15 +122,19 @@ def _wish(activity: Json, seen: Seen, *, private: bool) -> Heard:
 
 
 def _feedback(activity: Json, seen: Seen) -> Heard | Ignored:
-    """Read a thumb under an answer; the form's fields come as JSON in a text, their names are Teams' own."""
+    """Read a thumb under an answer, which the local client does not name: then it is the newest one.
+
+    The form's fields come as JSON in a text, their names are Teams' own; the local client sends the text alone.
+    """
     value = object_at(activity, "value", "actionValue")
     rating = _RATINGS.get(text_at(value, "reaction"))
-    target = text_at(activity, "replyToId")
-    if text_at(activity, "value", "actionName") != "feedback" or rating is None or not target:
+    if text_at(activity, "value", "actionName") != "feedback" or rating is None:
         return Ignored("it rates neither well nor badly")
-    given = object_at(value, "feedback") or parse_object(text_at(value, "feedback"))
+    written = text_at(value, "feedback")
+    parsed = parse_object(written)
+    given = object_at(value, "feedback") or ({"": written} if parsed is None else parsed)
     said = [text.strip() for text in given.values() if isinstance(text, str) and text.strip()]
-    return Heard(make_rating(activity, seen, target, rating, " ".join(said)))
+    return Heard(make_rating(activity, seen, text_at(activity, "replyToId"), rating, " ".join(said)))
 
 
 def _pressed(activity: Json, what: Button | Asked, data: Json) -> Pressed:

@@ -5,7 +5,6 @@ outage of our own is answered with 503. An invoke is answered in its own respons
 """
 
 import asyncio
-import json
 import time
 from typing import Any
 
@@ -14,10 +13,10 @@ from aiohttp import web
 from adapters.teams.authenticate import Authenticates, Unauthenticated, is_local
 from adapters.teams.intake import Intake
 from adapters.teams.manifest import MESSAGES_PATH
-from adapters.teams.payload import text_at
 from adapters.teams.transport import Transport
-from core.errors import ChannelUnavailable, Refused, StoreUnavailable
+from core.errors import ChannelUnavailable, Refused, StoreUnavailable, TooLarge
 from core.meter import Counted, Meter, Timed, Unmetered
+from core.payloads import parse_object, read_capped, text_at
 from core.places import Platform
 from core.tracing import request_id
 
@@ -51,7 +50,7 @@ class Listener:
         body = await _read(request)
         if isinstance(body, web.Response):
             return body
-        activity = _parse(body)
+        activity = parse_object(body)
         if activity is None:
             return self._refuse(400, "unreadable", "The body is not an activity.")
         try:
@@ -81,22 +80,11 @@ async def _read(request: web.Request) -> bytes | web.Response:
     """Read the body within limits of size and time."""
     if (request.content_length or 0) > BODY_BYTES:
         return web.Response(status=413)
-    body = bytearray()
     try:
         async with asyncio.timeout(BODY_S):
-            async for piece in request.content.iter_any():
-                body += piece
-                if len(body) > BODY_BYTES:
-                    return web.Response(status=413)
+            return await read_capped(request.content.iter_any(), at_most=BODY_BYTES)
+    except TooLarge:
+        return web.Response(status=413)
     except (TimeoutError, web.RequestPayloadError):
         request.protocol.keep_alive(False)
         return web.Response(status=408, headers={"Connection": "close"})
-    return bytes(body)
-
-
-def _parse(body: bytes) -> dict[str, Any] | None:
-    try:
-        found = json.loads(body.decode("utf-8"))
-    except (ValueError, RecursionError):  # a UnicodeDecodeError is a ValueError
-        return None
-    return found if isinstance(found, dict) else None

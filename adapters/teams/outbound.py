@@ -77,8 +77,11 @@ _RATED = (Origin.DOCUMENTS, Origin.OPEN_CHAT, Origin.NOTHING_FOUND)
 
 
 def _cards(answer: Answer, longest_quote: int, *, share: bool) -> list[Activity]:
-    if answer.ticket_number is not None:
-        return [attachment(ticket_card(answer.ticket_number, TicketState.OPEN, language=answer.language))]
+    number = answer.ticket_number
+    if number is not None and answer.text.startswith(wording.person_answered(number, answer.language)):
+        return []
+    if number is not None:
+        return [attachment(ticket_card(number, TicketState.OPEN, language=answer.language))]
     card = answer_card(answer, share=share, longest_quote=longest_quote)
     return [attachment(card)] if card else []
 

@@ -1,57 +1,12 @@
-"""Read what Teams sends: every field may be missing or something else, and then it is empty."""
+"""Read what Teams sends: who and where, in whichever of its shapes they come."""
 
-import hashlib
-import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from datetime import UTC, datetime
-from typing import Any
 from urllib.parse import urlsplit
 
-Json = Mapping[str, Any]
+from core.payloads import Json, text_at
 
 _THREAD = ";messageid="
-
-
-def value_at(payload: Any, *path: str) -> Any:
-    """Return what lies under PATH; None where there is nothing."""
-    for name in path:
-        if not isinstance(payload, Mapping):
-            return None
-        payload = payload.get(name)
-    return payload
-
-
-def text_at(payload: Any, *path: str) -> str:
-    """Return the text under PATH; empty where there is none."""
-    found = value_at(payload, *path)
-    return found if isinstance(found, str) else ""
-
-
-def object_at(payload: Any, *path: str) -> dict[str, Any]:
-    """Return the object under PATH; empty where there is none."""
-    found = value_at(payload, *path)
-    return found if isinstance(found, dict) else {}
-
-
-def objects_at(payload: Any, *path: str) -> list[dict[str, Any]]:
-    """Return the objects of the list under PATH."""
-    found = value_at(payload, *path)
-    return [item for item in found if isinstance(item, dict)] if isinstance(found, list) else []
-
-
-def parse_object(text: str) -> dict[str, Any]:
-    """Read a JSON object; empty where TEXT is none."""
-    try:
-        found = json.loads(text)
-    except (ValueError, RecursionError):
-        return {}
-    return found if isinstance(found, dict) else {}
-
-
-def digest(payload: Json) -> str:
-    """Name a payload that has no id by all that it says."""
-    written = json.dumps(payload, sort_keys=True, default=str, ensure_ascii=True)
-    return hashlib.sha256(written.encode()).hexdigest()[:32]
 
 
 def micros(timestamp: str) -> int:

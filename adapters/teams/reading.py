@@ -7,10 +7,11 @@ from dataclasses import dataclass
 from typing import Any
 
 from adapters.teams.limits import FILE_HOSTS
-from adapters.teams.payload import Json, host_allowed, objects_at, text_at
+from adapters.teams.payload import host_allowed
 from core.attached import MOST_FILES, PICTURE
 from core.commands import BY_NAME, parse, write
 from core.domain import Attachment
+from core.payloads import Json, objects_at, text_at
 
 REFERENCE = "teams:"
 """Begins the reference of a file that waits to be fetched; the address follows."""

@@ -11,13 +11,13 @@ from adapters.teams import cards
 from adapters.teams.files import TeamsFiles
 from adapters.teams.invoked import Asked, Button, Pressed
 from adapters.teams.outbound import file_info
-from adapters.teams.payload import object_at, text_at, value_at
 from adapters.teams.references import References
 from adapters.teams.transport import Transport
 from core import wording
 from core.domain import Ticket
 from core.errors import ChannelUnavailable, NotFound, Rejected
 from core.outbox import Delivery, Purpose, Target
+from core.payloads import object_at, text_at, value_at
 from core.places import Place, Platform
 
 

@@ -12,8 +12,8 @@ from typing import Any, Protocol
 
 import aiohttp
 
-from adapters.teams.payload import text_at
 from core.errors import ChannelUnavailable, UsageError
+from core.payloads import text_at
 
 LOGIN_URL = "https://login.microsoftonline.com"
 IDENTITY_URL = "http://169.254.169.254/metadata/identity/oauth2/token"

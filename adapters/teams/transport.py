@@ -16,10 +16,11 @@ from yarl import URL
 from adapters.teams.authenticate import is_loopback
 from adapters.teams.limits import REQUESTS_PER_SECOND, SERVICE_HOSTS
 from adapters.teams.outbound import addressed
-from adapters.teams.payload import host_allowed, objects_at, parse_object, text_at
+from adapters.teams.payload import host_allowed
 from adapters.teams.tokens import Tokens
 from core.errors import Busy, ChannelUnavailable, Rejected, Uncertain
 from core.pacing import TEAMS_THREAD, Pacer, Rate, Rule, Slot
+from core.payloads import objects_at, parse_object, text_at
 
 PATIENCE_S = 5.0  # for a turn, before the caller is told to come back
 _TENANT = Rule((Rate(REQUESTS_PER_SECOND, 1.0),))
@@ -168,7 +169,7 @@ class Transport:
             raise ChannelUnavailable(_NOT_DONE.format(status="no answer")) from error
 
     async def _read(self, status: int, headers: Mapping[str, str], text: str, slot: Slot) -> dict[str, Any]:
-        answer = parse_object(text)
+        answer = parse_object(text) or {}
         if 200 <= status < 300:
             return answer
         if status == 429:
@@ -177,7 +178,7 @@ class Transport:
             raise Busy("Teams wants us to wait.", seconds)
         if status == 401:
             raise ChannelUnavailable(_TOKEN)
-        if status in (408, 412) or status >= 500 or 300 <= status < 400:
+        if status in (408, 412) or (status >= 500 and status != 501) or 300 <= status < 400:
             raise ChannelUnavailable(_NOT_DONE.format(status=status))
         said = text_at(answer, "error", "message") or text_at(answer, "message")
         raise Refusal(status, text_at(answer, "error", "code"), said)

@@ -152,6 +152,11 @@ class TelegramApi:
         """Sign TEXT by the token, as 64 hexadecimal digits: every process that has the token can tell."""
         return hmac.digest(self._key, f"{purpose}\x00{text}".encode(), hashlib.sha256).hex()
 
+    @property
+    def file_secret(self) -> bytes:
+        """Return what tickets of files are signed with."""
+        return bytes.fromhex(self.sign("file", self.bot_id))
+
     async def me(self) -> Me:
         """Tell who the bot is; raises UsageError where Telegram refuses the token, else as `call` does."""
         async with self._lock:

@@ -13,13 +13,13 @@ from typing import Any
 
 from adapters.telegram.addressed import Written, is_for, written
 from adapters.telegram.buttons import Action, Press, read_data
-from adapters.telegram.payload import Json, flag, integer, objects, record, text
 from adapters.telegram.taken import attachments, replied
 from core import commands
 from core.channels import Listens
 from core.domain import Attachment, Author, Message
 from core.errors import UsageError
 from core.inbox import Incoming, Kind
+from core.payloads import Json, flag_at, integer_at, object_at, objects_at, text_at
 from core.places import Place, Platform
 
 ALLOWED_UPDATES = (
@@ -86,11 +86,11 @@ def hear(
     ALBUMS are the media_group_ids of which a message was for the bot: in a group only the one with the caption says so.
     Raises UsageError where it is no update at all.
     """
-    if not isinstance(update, Mapping) or integer(update, "update_id") is None:
+    if not isinstance(update, Mapping) or integer_at(update, "update_id") is None:
         raise UsageError("This is no update of Telegram; it has no update_id.")
     about = _About(update, bot, listens, albums, request_id)
     for kind, read in _READERS.items():
-        payload = record(update, kind)
+        payload = object_at(update, kind)
         if payload:
             return read(about, payload)
     return Heard(ignored="an update of a kind that is not used here")
@@ -99,10 +99,10 @@ def hear(
 def place_of(update: Any) -> Place | None:
     """Name the place an update comes from, so that its settings can be looked up; None where there is none."""
     for kind in _READERS:
-        payload = record(update, kind)
-        chat = record(payload, "chat") or record(record(payload, "message"), "chat")
+        payload = object_at(update, kind)
+        chat = object_at(payload, "chat") or object_at(object_at(payload, "message"), "chat")
         if chat:
-            return _place(record(payload, "message") if kind == "callback_query" else payload)
+            return _place(object_at(payload, "message") if kind == "callback_query" else payload)
     return None
 
 
@@ -130,7 +130,7 @@ class _About:
         detail: Json | None = None,
     ) -> Incoming:
         """Make the event of a payload that has a chat; without MESSAGE it says nothing."""
-        update_id = str(integer(self.update, "update_id"))
+        update_id = str(integer_at(self.update, "update_id"))
         return Incoming(
             message=message or self.message(payload, author, ""),
             installation=str(self.bot.bot_id),
@@ -150,20 +150,20 @@ class _About:
 
 
 def _place(payload: Json) -> Place:
-    chat_id = integer(record(payload, "chat"), "id")
+    chat_id = integer_at(object_at(payload, "chat"), "id")
     return Place(Platform.TELEGRAM, "" if chat_id is None else str(chat_id), _topic(payload))
 
 
 def _topic(payload: Json) -> str:
     """Return the topic's id; replies outside forums carry a message_thread_id too, which is none."""
-    topic = integer(payload, "message_thread_id") if flag(payload, "is_topic_message") else None
+    topic = integer_at(payload, "message_thread_id") if flag_at(payload, "is_topic_message") else None
     return "" if topic is None else str(topic)
 
 
 def _address(payload: Json, reply_to: int | None) -> dict[str, Any]:
     """Say how the channel finds back: the chat, its kind, the topic, the message to reply to."""
-    chat = record(payload, "chat")
-    found: dict[str, Any] = {"chat_id": integer(chat, "id"), "chat_type": text(chat, "type")}
+    chat = object_at(payload, "chat")
+    found: dict[str, Any] = {"chat_id": integer_at(chat, "id"), "chat_type": text_at(chat, "type")}
     if topic := _topic(payload):
         found["message_thread_id"] = int(topic)
     if reply_to is not None:
@@ -172,8 +172,8 @@ def _address(payload: Json, reply_to: int | None) -> dict[str, Any]:
 
 
 def _author(user: Json) -> Author:
-    user_id = integer(user, "id")
-    name = f"{text(user, 'first_name')} {text(user, 'last_name')}".strip() or text(user, "username")
+    user_id = integer_at(user, "id")
+    name = f"{text_at(user, 'first_name')} {text_at(user, 'last_name')}".strip() or text_at(user, "username")
     return Author("" if user_id is None else str(user_id), name)
 
 
@@ -190,14 +190,14 @@ def _edited(about: _About, payload: Json) -> Heard:
 
 def _said(about: _About, payload: Json, kind: Kind) -> Heard:
     reason = _unanswered(about, payload)
-    message_id = integer(payload, "message_id")
+    message_id = integer_at(payload, "message_id")
     if reason or message_id is None:
         return Heard(ignored=reason or "a message without an id")
     found = written(payload, about.bot.bot_id, about.bot.username)
     files = attachments(payload) or replied(payload, found)
     if not found.text and not files:
         return Heard(ignored="a service message")
-    private = text(record(payload, "chat"), "type") == _PRIVATE
+    private = text_at(object_at(payload, "chat"), "type") == _PRIVATE
     if not private and not is_for(found, payload, about.bot.bot_id, about.listens, about.albums):
         return Heard(ignored="a message to others")
     return Heard(_event(about, payload, kind, message_id, found, files))
@@ -211,7 +211,7 @@ def _event(
     message = Message(
         about.bot.tenant_id, _place(payload), author, said, attachments=files, installation=str(about.bot.bot_id)
     )
-    group = text(payload, "media_group_id")
+    group = text_at(payload, "media_group_id")
     if group:
         detail["album"] = group
     parsed = commands.parse(said)
@@ -231,32 +231,32 @@ def _event(
 
 def _unanswered(about: _About, payload: Json) -> str:
     """Say why a message is not answered whatever it says; the empty string where it may be."""
-    chat, sender = record(payload, "chat"), record(payload, "from")
-    if integer(chat, "id") is None or text(chat, "type") not in (_PRIVATE, *_GROUPS):
+    chat, sender = object_at(payload, "chat"), object_at(payload, "from")
+    if integer_at(chat, "id") is None or text_at(chat, "type") not in (_PRIVATE, *_GROUPS):
         return "a message outside private chats and groups"
-    if flag(payload, "is_automatic_forward") or text(record(payload, "sender_chat"), "type") == "channel":
+    if flag_at(payload, "is_automatic_forward") or text_at(object_at(payload, "sender_chat"), "type") == "channel":
         return "a post of a channel"
-    anonymous = integer(record(payload, "sender_chat"), "id") == integer(chat, "id")
-    if integer(sender, "id") is None and not anonymous:
+    anonymous = integer_at(object_at(payload, "sender_chat"), "id") == integer_at(chat, "id")
+    if integer_at(sender, "id") is None and not anonymous:
         return "a message that nobody wrote"
-    if flag(sender, "is_bot") and not anonymous:
+    if flag_at(sender, "is_bot") and not anonymous:
         return "a message of a bot"
-    if integer(record(payload, "via_bot"), "id") == about.bot.bot_id:
+    if integer_at(object_at(payload, "via_bot"), "id") == about.bot.bot_id:
         return "a message of our own"
     return ""
 
 
 def _sender(payload: Json) -> Author:
     """Name who wrote; administrators who are anonymous write as their group."""
-    group = record(payload, "sender_chat")
-    if integer(group, "id") is not None:
-        return Author(str(integer(group, "id")), text(group, "title"))
-    return _author(record(payload, "from"))
+    group = object_at(payload, "sender_chat")
+    if integer_at(group, "id") is not None:
+        return Author(str(integer_at(group, "id")), text_at(group, "title"))
+    return _author(object_at(payload, "from"))
 
 
 def _revision(about: _About, payload: Json) -> int:
-    edited = min(max(integer(payload, "edit_date") or integer(payload, "date") or 1, 1), 1 << 40)
-    return edited * _EDITS_PER_S + (integer(about.update, "update_id") or 0) % _EDITS_PER_S
+    edited = min(max(integer_at(payload, "edit_date") or integer_at(payload, "date") or 1, 1), 1 << 40)
+    return edited * _EDITS_PER_S + (integer_at(about.update, "update_id") or 0) % _EDITS_PER_S
 
 
 def _started(said: str) -> tuple[str, dict[str, Any]]:
@@ -274,20 +274,20 @@ def _started(said: str) -> tuple[str, dict[str, Any]]:
 
 
 def _pressed(about: _About, query: Json) -> Heard:
-    query_id, message, user = text(query, "id"), record(query, "message"), record(query, "from")
-    chat_id, message_id = integer(record(message, "chat"), "id"), integer(message, "message_id")
-    if not query_id or chat_id is None or message_id is None or integer(user, "id") is None:
+    query_id, message, user = text_at(query, "id"), object_at(query, "message"), object_at(query, "from")
+    chat_id, message_id = integer_at(object_at(message, "chat"), "id"), integer_at(message, "message_id")
+    if not query_id or chat_id is None or message_id is None or integer_at(user, "id") is None:
         return (
             Heard(press=Press(query_id), ignored="a button without its message")
             if query_id
             else Heard(ignored="a button without an id")
         )
-    press = read_data(query_id, text(query, "data"), str(message_id))
+    press = read_data(query_id, text_at(query, "data"), str(message_id))
     return Heard(_of_press(about, press, message, _author(user)), press)
 
 
 def _of_press(about: _About, press: Press, message: Json, author: Author) -> Incoming | None:
-    answer_id = integer(message, "message_id")
+    answer_id = integer_at(message, "message_id")
     match press.action:
         case Action.UP | Action.DOWN:
             rating = {"rating": 1 if press.action is Action.UP else -1, "reason": ""}
@@ -301,21 +301,21 @@ def _of_press(about: _About, press: Press, message: Json, author: Author) -> Inc
 
 
 def _member(_: _About, payload: Json) -> Heard:
-    chat, status = record(payload, "chat"), text(record(payload, "new_chat_member"), "status")
-    if integer(chat, "id") is None or not status:
+    chat, status = object_at(payload, "chat"), text_at(object_at(payload, "new_chat_member"), "status")
+    if integer_at(chat, "id") is None or not status:
         return Heard(ignored="a change of membership without its chat")
-    user_id = _author(record(payload, "from")).author_id
+    user_id = _author(object_at(payload, "from")).author_id
     present = status not in _GONE
-    return Heard(membership=Membership(_place(payload), user_id, present, text(chat, "type") == _PRIVATE))
+    return Heard(membership=Membership(_place(payload), user_id, present, text_at(chat, "type") == _PRIVATE))
 
 
 def _reacted(about: _About, payload: Json) -> Heard:
-    message_id, user = integer(payload, "message_id"), record(payload, "user")
-    emoji = [text(reaction, "emoji") for reaction in objects(payload, "new_reaction")]
+    message_id, user = integer_at(payload, "message_id"), object_at(payload, "user")
+    emoji = [text_at(reaction, "emoji") for reaction in objects_at(payload, "new_reaction")]
     rating = next((_RATED[sign.rstrip("\ufe0f")] for sign in emoji if sign.rstrip("\ufe0f") in _RATED), 0)
-    if message_id is None or integer(user, "id") is None or integer(record(payload, "chat"), "id") is None:
+    if message_id is None or integer_at(user, "id") is None or integer_at(object_at(payload, "chat"), "id") is None:
         return Heard(ignored="a reaction without its author or message")
-    if not rating or flag(user, "is_bot"):
+    if not rating or flag_at(user, "is_bot"):
         return Heard(ignored="a reaction that is no rating")
     detail = {"rating": rating, "reason": ""}
     return Heard(about.incoming(payload, _author(user), kind=Kind.FEEDBACK, target=str(message_id), detail=detail))
@@ -323,7 +323,7 @@ def _reacted(about: _About, payload: Json) -> Heard:
 
 def _stopped(about: _About, payload: Json) -> Heard:
     """Stop what grows in a draft; drafts are in private chats alone, whose id is that of the user."""
-    chat_id, topic = integer(record(payload, "chat"), "id"), integer(payload, "message_thread_id")
+    chat_id, topic = integer_at(object_at(payload, "chat"), "id"), integer_at(payload, "message_thread_id")
     if chat_id is None:
         return Heard(ignored="a stop without its chat")
     within = {**payload, "is_topic_message": topic is not None}

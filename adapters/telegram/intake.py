@@ -3,28 +3,30 @@
 import asyncio
 import logging
 import time
-from collections.abc import Callable, Coroutine, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any, Protocol
 
 from adapters.telegram.api import TelegramApi
 from adapters.telegram.buttons import Action, Press
 from adapters.telegram.earlier import Earlier, after, is_idle_stop
-from adapters.telegram.files import FileTickets
+from adapters.telegram.files import ticketed
 from adapters.telegram.inbound import Bot, Heard, hear, place_of
 from adapters.telegram.outbound import alert
-from adapters.telegram.payload import record, text
 from adapters.telegram.posting import where_of
 from adapters.telegram.sources import Sources
 from core import wording
+from core.beside import Beside, NowAndThen
 from core.channels import ChannelSettings, Listens
 from core.commands import parse
-from core.domain import Answer, Message
-from core.errors import Busy, ChannelUnavailable, Overloaded, Rejected, UsageError
-from core.inbox import Accepted, Incoming, Kind, Thread
+from core.errors import Busy, ChannelUnavailable, Overloaded, UsageError
+from core.file_tickets import FileTickets
+from core.inbox import Incoming, Kind, Thread
 from core.meter import Counted, Meter, Unmetered
-from core.outbox import Purpose, Target
+from core.outbox import Purpose, target_of
+from core.payloads import object_at, text_at
 from core.places import Place, Platform
+from core.taking import Accepts, Enqueues, Instant, carry_out_secretly
 
 _SETTINGS_S = 5.0  # for which a group's settings are remembered
 _MOST_WORDS = 100  # calls on their way at once beside the answers; more are left out
@@ -45,32 +47,11 @@ class Account:
     administrators: frozenset[str] = frozenset()  # ids of people who may administer
 
 
-class Accepts(Protocol):
-    """The part of core/accepting.py's Acceptance that is used here."""
-
-    async def accept(self, incoming: Incoming) -> Accepted:
-        """Store an event."""
-
-
 class Channels(Protocol):
     """The part of core/channels.py's ChannelStore that is used here."""
 
     async def settings(self, tenant_id: int, place: Place) -> ChannelSettings:
         """Look up the settings of the channel of PLACE."""
-
-
-class Instant(Protocol):
-    """The part of core/actions.py's Actions that is used here."""
-
-    async def instant(self, message: Message) -> Answer | None:
-        """Do what MESSAGE commands where that is quick; else None."""
-
-
-class Enqueues(Protocol):
-    """The part of the outbox that is used here."""
-
-    async def enqueue(self, target: Target, purpose: Purpose, content: Answer) -> int:
-        """Store something to be sent by whichever worker is free."""
 
 
 class Intake:
@@ -98,8 +79,8 @@ class Intake:
         self._commands = commands
         self._meter = meter or Unmetered()
         self._clock = clock
-        self._calls: set[asyncio.Task[None]] = set()
-        self._told: dict[tuple[str, str], float] = {}
+        self._beside = Beside(_MOST_WORDS)
+        self._told = NowAndThen(_WORD_EVERY_S, clock=clock)
         self._settings: dict[tuple[int, str], tuple[float, Listens]] = {}
 
     async def take(self, account: Account, update: Any, request_id: str = "") -> None:
@@ -116,7 +97,7 @@ class Intake:
             self.refuse(account, str(error))
             return
         if heard.press is not None and heard.press.query_id:
-            self._soon(self._answer(account, heard.press, update))
+            self._beside.start(self._answer(account, heard.press, update))
         if heard.ignored:
             _log.debug("ignored: %s", heard.ignored)
 
@@ -128,9 +109,7 @@ class Intake:
 
     async def close(self) -> None:
         """Let go of calls that are on their way."""
-        for task in self._calls:
-            task.cancel()
-        await asyncio.gather(*self._calls, return_exceptions=True)
+        await self._beside.close()
 
     async def _hear(self, account: Account, update: Any, request_id: str) -> Heard:
         try:
@@ -147,7 +126,7 @@ class Intake:
 
     async def _known_album(self, account: Account, update: Mapping[str, Any]) -> tuple[str, ...]:
         """Name the album that UPDATE is a part of, where an earlier part of it was for the bot."""
-        album, place = text(record(update, "message"), "media_group_id"), place_of(update)
+        album, place = text_at(object_at(update, "message"), "media_group_id"), place_of(update)
         if not album or place is None:
             return ()
         thread = Thread(account.tenant_id, account.api.bot_id, place)
@@ -155,8 +134,8 @@ class Intake:
 
     async def _listens(self, account: Account, update: Mapping[str, Any]) -> Listens:
         """Look up which messages of a group are answered; a group writes much that is not for us."""
-        written = record(update, "message") or record(update, "edited_message")
-        place = place_of(update) if text(record(written, "chat"), "type") in ("group", "supergroup") else None
+        written = object_at(update, "message") or object_at(update, "edited_message")
+        place = place_of(update) if text_at(object_at(written, "chat"), "type") in ("group", "supergroup") else None
         if place is None:
             return Listens.MENTION
         key, now_s = (account.tenant_id, place.channel), self._clock()
@@ -172,7 +151,7 @@ class Intake:
         if changed is None:
             return
         incoming = _marked(account, changed)
-        if await self._is_done(incoming):
+        if await carry_out_secretly(incoming, self._commands, self._outbox):
             return
         idle = await is_idle_stop(self._earlier, incoming)
         if await self._is_new(account, incoming) and idle:
@@ -180,27 +159,19 @@ class Intake:
 
     async def _is_new(self, account: Account, incoming: Incoming) -> bool:
         """Store INCOMING with its files; False where it is there already or is too much."""
-        kept = await self._files.keep(account.api, incoming)
+        message = incoming.message
+        tickets = [ticketed(attachment, account.api, message.tenant_id) for attachment in message.attachments]
+        kept = await self._files.keep(message.tenant_id, tickets)
+        new = [attachment for attachment in kept if attachment not in message.attachments]
         try:
-            accepted = await self._acceptance.accept(kept)
+            accepted = await self._acceptance.accept(replace(incoming, message=replace(message, attachments=kept)))
         except Overloaded as error:
-            await self._files.drop(kept, incoming)
+            await self._files.drop(message.tenant_id, new)
             self._tell(account, incoming, str(error))
             return False
         if accepted.duplicate:
-            await self._files.drop(kept, incoming)
+            await self._files.drop(message.tenant_id, new)
         return not accepted.duplicate
-
-    async def _is_done(self, incoming: Incoming) -> bool:
-        """Carry out at once what must not be stored on its way: the code that makes an administrator."""
-        parsed = parse(incoming.message.text) if incoming.kind is Kind.MESSAGE and self._commands else None
-        if parsed is None or parsed.name != "admin" or self._commands is None:
-            return False
-        answer = await self._commands.instant(incoming.message)
-        if answer is None:
-            return False
-        await self._outbox.enqueue(_target(incoming), Purpose.NOTICE, answer)
-        return True
 
     async def _say_idle(self, incoming: Incoming) -> None:
         """Say that there is no answer to stop."""
@@ -208,20 +179,18 @@ class Intake:
         if self._commands is not None:
             answer = await self._commands.instant(replace(incoming.message, text="/stop"))
         if answer is not None:  # for everybody to read, as is the answer that it was to stop
-            await self._outbox.enqueue(_target(incoming), Purpose.NOTICE, replace(answer, private=False))
+            await self._outbox.enqueue(target_of(incoming), Purpose.NOTICE, replace(answer, private=False))
 
     def _tell(self, account: Account, incoming: Incoming, words: str) -> None:
         """Tell an author that it is too much, now and then."""
-        key, now_s = (incoming.installation, incoming.message.author.author_id), self._clock()
-        if incoming.kind in (Kind.MESSAGE, Kind.EDIT) and key not in self._told:
-            self._soon(self._call(account, "sendMessage", text=words, **where_of(incoming.address)))
-        self._told = {who: at_s for who, at_s in self._told.items() if now_s - at_s < _WORD_EVERY_S}
-        self._told.setdefault(key, now_s)
+        who = incoming.installation, incoming.message.author.author_id
+        if incoming.kind in (Kind.MESSAGE, Kind.EDIT) and self._told.may_tell(who):
+            self._beside.start(self._call(account, "sendMessage", text=words, **where_of(incoming.address)))
 
     async def _answer(self, account: Account, press: Press, update: Mapping[str, Any]) -> None:
         """Answer a button, so that its clock stops; a passage that is short is the answer itself."""
-        query = record(update, "callback_query")
-        language = text(record(query, "from"), "language_code")[:2] or "en"
+        query = object_at(update, "callback_query")
+        language = text_at(object_at(query, "from"), "language_code")[:2] or "en"
         if press.action is Action.SHOW:
             await self._show(account, press, update, language)
             return
@@ -250,15 +219,6 @@ class Intake:
                 await asyncio.sleep(busy.retry_after_s)
                 await account.api.call(method, **arguments)
 
-    def _soon(self, call: Coroutine[Any, Any, None]) -> None:
-        """Make a call beside the acknowledgement, which does not wait for it."""
-        if len(self._calls) >= _MOST_WORDS:
-            call.close()
-            return
-        task = asyncio.create_task(_logged(call))
-        self._calls.add(task)
-        task.add_done_callback(self._calls.discard)
-
 
 def _marked(account: Account, incoming: Incoming) -> Incoming:
     """Note whether an administrator of the settings wrote it, and whether it is a command."""
@@ -273,24 +233,4 @@ def _marked(account: Account, incoming: Incoming) -> Incoming:
     return incoming
 
 
-def _target(incoming: Incoming) -> Target:
-    message = incoming.message
-    return Target(
-        tenant_id=message.tenant_id,
-        installation=incoming.installation,
-        place=message.place,
-        author_id=message.author.author_id,
-        address=incoming.address,
-        message_id=incoming.message_id,
-        request_id=incoming.request_id,
-    )
-
-
 _SAID = {Action.UP: wording.RATED, Action.DOWN: wording.RATED}
-
-
-async def _logged(call: Coroutine[Any, Any, None]) -> None:
-    try:
-        await call
-    except (Rejected, ChannelUnavailable) as error:
-        _log.info("A call beside the answers was not made: %s", error)

@@ -6,7 +6,6 @@ stored is, whatever never can be is acknowledged too, and only an outage of our 
 
 import asyncio
 import hmac
-import json
 import time
 from collections.abc import Mapping
 from typing import Any
@@ -14,8 +13,9 @@ from typing import Any
 from aiohttp import web
 
 from adapters.telegram.intake import Account, Intake
-from core.errors import ChannelUnavailable, StoreUnavailable, UsageError
+from core.errors import ChannelUnavailable, StoreUnavailable, TooLarge, UsageError
 from core.meter import Counted, Meter, Timed, Unmetered
+from core.payloads import parse_object, read_capped
 from core.places import Platform
 from core.tracing import request_id
 
@@ -43,10 +43,10 @@ class Webhook:
         account = self._who(request)
         if account is None:
             return web.json_response({"error": "The secret token is not that of this bot."}, status=401)
-        body = await self._read(request)
-        if body is None:
-            return web.Response(status=408, headers={"Connection": "close"})
         try:
+            body = await self._read(request)
+            if body is None:
+                return web.Response(status=408, headers={"Connection": "close"})
             await self._intake.take(account, parse(body), request_id.get())
         except UsageError as error:
             self._intake.refuse(account, str(error))
@@ -68,28 +68,20 @@ class Webhook:
         return None
 
     async def _read(self, request: web.Request) -> bytes | None:
-        """Read the body, of one that is too large only its beginning; None where it does not come in time."""
-        body = bytearray()
+        """Read the body; None where it does not come in time. Raises UsageError where it is too large."""
         try:
             async with asyncio.timeout(BODY_S):
-                async for piece in request.content.iter_any():
-                    body += piece
-                    if len(body) > BODY_BYTES:
-                        break
+                return await read_capped(request.content.iter_any(), at_most=BODY_BYTES)
+        except TooLarge:
+            raise UsageError(_TOO_LARGE) from None
         except (TimeoutError, web.RequestPayloadError):
             request.protocol.keep_alive(False)
             return None
-        return bytes(body)
 
 
 def parse(body: bytes) -> dict[str, Any]:
     """Parse an update; raises UsageError for what is none."""
-    if len(body) > BODY_BYTES:
-        raise UsageError(_TOO_LARGE)
-    try:
-        parsed = json.loads(body.decode("utf-8"))
-    except (ValueError, RecursionError) as error:
-        raise UsageError("its body is no JSON") from error
-    if not isinstance(parsed, dict):
+    parsed = parse_object(body)
+    if parsed is None:
         raise UsageError("its body is no JSON object")
     return parsed

@@ -4,10 +4,10 @@ from collections.abc import Callable
 
 from adapters.telegram import limits
 from adapters.telegram.addressed import Written
-from adapters.telegram.payload import Json, flag, integer, objects, record, text
 from core.attached import PICTURE, RECORDING
 from core.commands import parse
 from core.domain import Attachment
+from core.payloads import Json, flag_at, integer_at, object_at, objects_at, text_at
 
 # For whoever sent it, as those of core/attached.py: they end the sentence "NAME was not read: ...".
 ONLY_TEXT = "only texts and files are read; write what you would like to know"
@@ -19,7 +19,7 @@ REFERENCE = "telegram:"
 
 def attachments(message: Json) -> tuple[Attachment, ...]:
     """List what came with MESSAGE."""
-    taken = tuple(take(record(message, field)) for field, take in _FIELDS.items() if record(message, field))
+    taken = tuple(take(object_at(message, field)) for field, take in _FIELDS.items() if object_at(message, field))
     return taken + _photo(message)
 
 
@@ -27,9 +27,9 @@ def replied(message: Json, found: Written) -> tuple[Attachment, ...]:
     """Take the file that MESSAGE replies to, where it is about that: /kb add, or a mention below somebody's file."""
     parsed = parse(found.text)
     adds = parsed is not None and parsed.name == "kb" and parsed.words[:1] == ("add",)
-    below = record(message, "reply_to_message")
-    theirs = found.named and parsed is None and not flag(record(below, "from"), "is_bot")
-    document = record(below, "document")
+    below = object_at(message, "reply_to_message")
+    theirs = found.named and parsed is None and not flag_at(object_at(below, "from"), "is_bot")
+    document = object_at(below, "document")
     return (_document(document),) if document and (adds or theirs) else ()
 
 
@@ -40,22 +40,21 @@ def file_id_of(attachment: Attachment) -> str:
 
 
 def _photo(message: Json) -> tuple[Attachment, ...]:
-    sizes = objects(message, "photo")
+    sizes = objects_at(message, "photo")
     return (_refused(sizes[-1], "photo.jpg", "image/jpeg", PICTURE),) if sizes else ()
 
 
 def _document(found: Json) -> Attachment:
-    name, media_type, size = text(found, "file_name"), text(found, "mime_type"), integer(found, "file_size") or 0
-    file_id = text(found, "file_id")
-    name = name or "document"
+    name, media_type = text_at(found, "file_name") or "document", text_at(found, "mime_type")
+    size, file_id = integer_at(found, "file_size") or 0, text_at(found, "file_id")
     if size > limits.DOWNLOAD_BYTES or not file_id:
         return Attachment(name, media_type, max(size, 0), None, TOO_LARGE)
     return Attachment(name, media_type, max(size, 0), None, REFERENCE + file_id)
 
 
 def _refused(found: Json, name: str, media_type: str, reason: str) -> Attachment:
-    size = max(integer(found, "file_size") or 0, 0)
-    name, media_type = text(found, "file_name") or name, text(found, "mime_type") or media_type
+    size = max(integer_at(found, "file_size") or 0, 0)
+    name, media_type = text_at(found, "file_name") or name, text_at(found, "mime_type") or media_type
     return Attachment(name, media_type, size, None, reason)
 
 

@@ -30,8 +30,7 @@ from adapters.postgres.stats import PostgresStats
 from adapters.postgres.tickets import PostgresTickets
 from adapters.postgres.uploads import PostgresUploads
 from adapters.slack.api import SlackApi
-from adapters.slack.files import TICKET_TYPE, SlackFiles, read_ticket
-from adapters.slack.files import Ticket as FileTicket
+from adapters.slack.files import TICKET_TYPE, SlackFiles
 from adapters.slack.forms import Means
 from adapters.slack.home import FAVOURITE, NEW, Home
 from adapters.slack.inbound import Bot
@@ -55,6 +54,7 @@ from core.announcements import AnnouncedTickets, Announcer
 from core.channels import Listens
 from core.domain import Answer, DeliveryKey, Exchange, Origin, TicketState
 from core.errors import Busy, UnreadableDocument, UsageError
+from core.file_tickets import FileTickets, read_ticket
 from core.inbox import Ending, Thread
 from core.installations import Installed
 from core.meter import Unmetered
@@ -140,7 +140,7 @@ class Office:
                 workspaces=self.tokens,
                 people=self.people,
                 tools=self.tools,
-                uploads=self.uploads,
+                files=FileTickets(self.uploads, TICKET_TYPE),
                 home=Home(self.api, self.tools),
                 file_secret=SECRET,
                 installations=self.store,
@@ -266,7 +266,7 @@ async def test_files_are_kept_as_tickets_for_the_worker(office, database):
         rows = await connection.fetch("select name, media_type, data from uploads order by name")
     assert [row["name"] for row in rows] == [f"{n}.txt" for n in range(10)]
     assert {row["media_type"] for row in rows} == {TICKET_TYPE}
-    named = {read_ticket(row["data"], SECRET, TENANT).file_id for row in rows}
+    named = {read_ticket(row["data"], TENANT, lambda _: SECRET)[1] for row in rows}
     assert named == {file.file_id for file in files}
     assert not any(name == "files.info" for name, _ in office.slack.calls)
 
@@ -277,10 +277,10 @@ async def test_a_file_given_in_the_form_can_be_fetched_and_one_that_nobody_gave_
     async with aiohttp.ClientSession() as session:
         token_of = partial(fixed, office.workspace.bot_token)
         files = SlackFiles(session, office.api, token_of, api_url=office.slack.api_url)
-        fetched = await files.fetch(FileTicket(office.workspace.team_id, given.file_id))
+        fetched = await files.fetch(office.workspace.team_id, given.file_id)
         assert (fetched.name, fetched.data) == ("0.txt", b"text")
         with pytest.raises(UnreadableDocument):
-            await files.fetch(FileTicket(office.workspace.team_id, kept_back.file_id))
+            await files.fetch(office.workspace.team_id, kept_back.file_id)
     assert [office.slack.violations.pop().code] == ["file_not_found"]
 
 

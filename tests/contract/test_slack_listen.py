@@ -21,23 +21,25 @@ from adapters.postgres.inbox import PostgresInbox
 from adapters.postgres.pacing import PostgresPacing
 from adapters.postgres.uploads import PostgresUploads
 from adapters.slack.api import FixedTokens, SlackApi
-from adapters.slack.files import FileTickets, SlackFiles, TicketedUploads
+from adapters.slack.files import TICKET_TYPE, SlackFiles, redeeming
 from adapters.slack.listen import BODY_BYTES, Dispatcher, Listener
-from adapters.slack.listening import Listening
 from adapters.slack.oauth import OneWorkspace
 from adapters.slack.parts import Parts
 from adapters.slack.people import People, parse_rule
 from adapters.slack.router import Router
 from adapters.web.server import make_app, run_server
 from bots.settings import Settings
-from bots.slack import KeptThreads, open_link, open_slack, wrong_settings
+from bots.slack import open_link, open_slack, wrong_settings
+from bots.threads import KeptThreads
 from bots.wiring import open_frontdesk
 from core.accepting import Acceptance
 from core.channels import ChannelSettings, Listens
 from core.checks import Health
 from core.domain import Answer, Origin
 from core.errors import StoreUnavailable, UnreadableDocument, UsageError
+from core.file_tickets import FileTickets, TicketedUploads
 from core.inbox import Kind, Thread
+from core.listening import Listening
 from core.meter import Counted, Unmetered
 from core.pacing import PreferredPacer
 from core.places import Place, Platform
@@ -115,7 +117,8 @@ class Desk:
                 people=self.people,
                 api=self.api,
                 meter=self.figures,
-                files=FileTickets(self.uploads, FILE_SECRET),
+                files=FileTickets(self.uploads, TICKET_TYPE),
+                file_secret=FILE_SECRET,
                 interactions=self.modals,
                 commands=self.instant,
                 files_of=kept.files_of,
@@ -125,7 +128,7 @@ class Desk:
         self.failures = []
         self.dispatcher = Dispatcher(self.router, self.figures)
         files = SlackFiles(session, self.api, self._token_of, api_url=slack.api_url, limit_bytes=1_000)
-        self.files = TicketedUploads(self.uploads, FILE_SECRET, files.fetch)
+        self.files = TicketedUploads(self.uploads, TICKET_TYPE, redeeming(files, FILE_SECRET))
 
     async def _token_of(self, team_id):
         return self.workspace.bot_token

@@ -21,11 +21,10 @@ from adapters.postgres.tickets import PostgresTickets
 from adapters.postgres.uploads import PostgresUploads
 from adapters.teams import cards
 from adapters.teams.authenticate import Authenticator, KeyRing, Unauthenticated, is_loopback
-from adapters.teams.files import FileTickets, TeamsFiles, TeamsUploads
+from adapters.teams.files import TICKET_TYPE, TeamsFiles, redeeming
 from adapters.teams.inbound import Scope
 from adapters.teams.intake import Intake, Parts
 from adapters.teams.listen import BODY_BYTES, Listener
-from adapters.teams.listening import Listening
 from adapters.teams.outbound import addressed, card_message, render
 from adapters.teams.references import References
 from adapters.teams.sources import Shown
@@ -33,13 +32,16 @@ from adapters.teams.tokens import ManagedIdentity, Password, Tokens
 from adapters.teams.transport import Transport
 from adapters.web.server import make_app, run_server
 from bots.settings import Settings
-from bots.teams import KeptThreads, open_link, tenants, wrong_settings
+from bots.teams import open_link, tenants, wrong_settings
+from bots.threads import KeptThreads
 from core.accepting import Acceptance
 from core.channels import ChannelSettings, Listens
 from core.checks import Health
 from core.domain import Answer, File, Origin, TicketState
 from core.errors import ChannelUnavailable, Refused, StoreUnavailable, UnreadableDocument, UsageError
+from core.file_tickets import FileTickets, TicketedUploads
 from core.inbox import Kind
+from core.listening import Listening
 from core.meter import Unmetered
 from core.outbox import Posting, Purpose, Target
 from core.pacing import PreferredPacer
@@ -99,7 +101,8 @@ class Bot:
         parts = Parts(
             acceptance=acceptance or Acceptance(self.inbox, self.figures),
             listening=Listening(self.channels, known),
-            files=FileTickets(uploads, FILE_SECRET),
+            files=FileTickets(uploads, TICKET_TYPE),
+            file_secret=FILE_SECRET,
             shown=Shown(self.outbox, PostgresTickets(self.database), self.files, self.transport, self.references),
             transport=self.transport,
             references=self.references,
@@ -299,6 +302,17 @@ async def test_what_is_not_for_us_is_answered_where_administrators_say_so(bot):
     assert len(await bot.rows()) == 1
 
 
+async def test_a_thread_goes_on_without_naming_us_where_its_channel_lets_it(bot):
+    bot.teams.reads_all = True
+    one = await bot.teams.say(bot.channel, bot.ann, "How many days?")
+    await bot.teams.say(bot.channel, bot.ann, "And for interns?", thread=one, mention=False)
+    assert len(await bot.rows()) == 2
+    place = Place(Platform.TEAMS, bot.channel.conversation_id, one.root)
+    await bot.channels.save(1, place, ChannelSettings(follow_ups=False))
+    await bot.teams.say(bot.channel, bot.ann, "And for others?", thread=one, mention=False)
+    assert len(await bot.rows()) == 2
+
+
 async def test_edits_and_deletions_of_what_was_taken_in_are_heard(bot):
     said = await bot.teams.say(bot.channel, bot.ann, "first")
     other = await bot.teams.say(bot.channel, bot.ann, "not for us", mention=False)
@@ -391,7 +405,7 @@ async def test_a_group_sees_at_once_that_somebody_is_at_it(bot):
 
 
 async def test_a_file_is_fetched_when_it_is_read(bot):
-    uploads = TeamsUploads(PostgresUploads(bot.database), FILE_SECRET, bot.files)
+    uploads = TicketedUploads(PostgresUploads(bot.database), TICKET_TYPE, redeeming(bot.files, FILE_SECRET))
     small, large = bot.teams.attach("a.txt", b"content"), bot.teams.attach("b.txt", b"x" * 1_001)
     foreign = {**small, "content": {**small["content"], "downloadUrl": "https://evil.example/a.txt"}}
     await bot.teams.say(bot.chat, bot.ann, "read this", files=[small, large, foreign])
@@ -403,7 +417,7 @@ async def test_a_file_is_fetched_when_it_is_read(bot):
     assert third["upload_id"] is None
     assert "server" in third["reason"]
     forged = await uploads.put(1, "x", "application/vnd.frontdesk.teams-file", b'["[1]", "00"]', limit_bytes=99)
-    with pytest.raises(UnreadableDocument, match="Teams"):
+    with pytest.raises(UnreadableDocument, match="did not come through"):
         await uploads.get(1, forged)
 
 

@@ -8,13 +8,14 @@ import aiohttp
 import pytest
 
 from adapters.telegram.commands import apply_manifest, make_manifest
-from adapters.telegram.files import TICKET_TYPE, TelegramUploads
+from adapters.telegram.files import TICKET_TYPE, TelegramFiles
 from adapters.telegram.listen import BODY_BYTES, SECRET_HEADER
 from adapters.telegram.polling import keep_webhook
 from core.channels import ChannelSettings, Listens
 from core.documents import Citation
 from core.domain import Answer, Origin
 from core.errors import Overloaded, StoreUnavailable, UnreadableDocument
+from core.file_tickets import TicketedUploads
 from core.inbox import Kind
 from core.places import Place, Platform
 from tests.platform.telegram_listener import SECRET, open_listener
@@ -198,6 +199,11 @@ async def test_a_code_is_carried_out_and_not_stored(listener):
     assert (row["purpose"], row["content"]["text"]) == ("notice", "heard 1 words")
 
 
+def uploads_of(listener):
+    files = TelegramFiles({listener.account.api.bot_id: listener.account.api})
+    return TicketedUploads(listener.uploads, TICKET_TYPE, files.fetch)
+
+
 async def test_a_file_is_named_at_once_and_fetched_when_it_is_read(listener):
     file = listener.telegram.state.add_file("cat.txt", "text/plain", b"The cat is called Ambrose.")
     await listener.telegram.say(listener.chat, listener.user, "What is its name?", document=file)
@@ -207,7 +213,7 @@ async def test_a_file_is_named_at_once_and_fetched_when_it_is_read(listener):
     assert (attachment.name, attachment.reason) == ("cat.txt", "")
     assert "getfile" not in [name for name, _ in listener.telegram.calls]
     assert (await listener.uploads.get(1, attachment.upload_id)).media_type == TICKET_TYPE
-    uploads = TelegramUploads(listener.uploads, {listener.account.api.bot_id: listener.account.api})
+    uploads = uploads_of(listener)
     fetched = await uploads.get(1, attachment.upload_id)
     assert (fetched.name, fetched.data) == ("cat.txt", b"The cat is called Ambrose.")
 
@@ -216,7 +222,7 @@ async def test_a_ticket_that_somebody_else_wrote_fetches_nothing(listener):
     file = listener.telegram.state.add_file("pay.txt", "text/plain", b"Salaries")
     ticket = f'["{listener.account.api.bot_id}", "{file.file_id}", "{"0" * 64}"]'.encode()
     upload_id = await listener.uploads.put(1, "pay.txt", TICKET_TYPE, ticket, limit_bytes=1_000)
-    uploads = TelegramUploads(listener.uploads, {listener.account.api.bot_id: listener.account.api})
+    uploads = uploads_of(listener)
     with pytest.raises(UnreadableDocument):
         await uploads.get(1, upload_id)
 

@@ -15,12 +15,13 @@ from adapters.postgres.outbox import PostgresOutbox
 from adapters.postgres.polling import hold_polling
 from adapters.postgres.uploads import PostgresUploads
 from adapters.telegram.api import TelegramApi
-from adapters.telegram.files import FileTickets
+from adapters.telegram.files import TICKET_TYPE
 from adapters.telegram.intake import Account, Intake
 from adapters.telegram.polling import Poller
 from adapters.telegram.sources import Sources
 from core.accepting import Acceptance
 from core.errors import StoreUnavailable
+from core.file_tickets import FileTickets
 from core.meter import Unmetered
 from core.pacing import PreferredPacer
 from tests.platform.telegram_server import TelegramServer
@@ -58,7 +59,7 @@ class Process:
         self.intake = Intake(
             Failing(Acceptance(PostgresInbox(database, author_limit=10_000), Unmetered()), failing, error),
             PostgresChannels(database),
-            FileTickets(PostgresUploads(database)),
+            FileTickets(PostgresUploads(database), TICKET_TYPE),
             Sources(outbox),
             outbox,
             PostgresEarlier(database),

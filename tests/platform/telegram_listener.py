@@ -10,7 +10,7 @@ from adapters.postgres.outbox import PostgresOutbox
 from adapters.postgres.uploads import PostgresUploads
 from adapters.telegram.api import TelegramApi
 from adapters.telegram.channel import TelegramChannel
-from adapters.telegram.files import FileTickets
+from adapters.telegram.files import TICKET_TYPE
 from adapters.telegram.intake import Account, Intake
 from adapters.telegram.listen import Webhook
 from adapters.telegram.polling import set_webhook
@@ -19,6 +19,7 @@ from adapters.web.server import make_app, run_server
 from core.accepting import Acceptance
 from core.checks import Health
 from core.domain import Answer, Origin
+from core.file_tickets import FileTickets
 from core.meter import Unmetered
 from core.outbox import Posting, Purpose, Target
 from core.pacing import PreferredPacer
@@ -70,7 +71,7 @@ class Listener:
         self.intake = Intake(
             self.acceptance,
             self.channels,
-            FileTickets(self.uploads),
+            FileTickets(self.uploads, TICKET_TYPE),
             Sources(self.outbox),
             self.outbox,
             PostgresEarlier(database),
@@ -95,7 +96,7 @@ class Listener:
 
     async def settle(self):
         await self.telegram.updates.settled()
-        await asyncio.gather(*self.intake._calls)
+        await asyncio.gather(*self.intake._beside._tasks)
 
     async def answered(self, answer):
         """Send ANSWER to the person and return its message."""

@@ -8,17 +8,18 @@ from hypothesis import given
 from hypothesis import strategies as st
 from yarl import URL
 
-from adapters.slack.files import Ticket, is_slacks, read_ticket
+from adapters.slack.files import is_slacks
 from adapters.slack.inbound import Bot, File, Heard, Ignored, Seen, Titled, from_event, micros, people_in
 from adapters.slack.listen import is_signed, parse_body
-from adapters.slack.listening import Listening
 from adapters.slack.payload import installation_of
 from adapters.slack.people import Person, Rule, parse_rule, person_of
 from adapters.slack.pressed import Pressed, command_text, from_command, from_interaction, private_thread
 from core.accepting import Limits, prepare
 from core.channels import ChannelSettings, Listens
 from core.errors import UnreadableDocument, UsageError
+from core.file_tickets import Ticket, read_ticket
 from core.inbox import Kind
+from core.listening import Listening
 from core.places import Place, Platform
 
 BOT = Bot("U0BOT", "B0BOT", "A0APP")
@@ -67,9 +68,9 @@ def test_a_mention_and_its_message_are_the_same_but_for_their_event():
 
 def test_what_nobody_addressed_to_us_says_so():
     found = heard(message("Does anybody know?"))
-    assert (found.addressed, found.in_thread, found.to_another) == (False, False, False)
+    assert (found.addressed, found.root, found.to_another) == (False, "", False)
     reply = heard(message("<@U0BEN> can you look?", thread_ts="1699999999.000001"))
-    assert (reply.addressed, reply.in_thread, reply.to_another) == (False, True, True)
+    assert (reply.addressed, reply.root, reply.to_another) == (False, "1699999999.000001", True)
     assert reply.incoming.message.text == "@Ben can you look?"
     assert reply.incoming.message.place.thread == "1699999999.000001"
 
@@ -337,8 +338,8 @@ class Kept:
     async def has_message(self, thread, message_id):
         return message_id in self.messages
 
-    async def has_spoken(self, thread):
-        return thread.place.thread in self.spoken
+    async def has_spoken(self, thread, root):
+        return root == thread.place.thread and root in self.spoken
 
 
 async def concerns(payload, **kept):
@@ -430,9 +431,9 @@ def test_timestamps_are_microseconds():
 
 
 def test_a_ticket_is_good_for_its_tenant_and_nobody_can_write_one():
-    ticket, secret = Ticket("T1", "F1"), b"a secret"
-    written = ticket.written(secret, 1)
-    assert read_ticket(written, secret, 1) == ticket
+    secret = b"a secret"
+    written = Ticket(1, ("T1", "F1")).written(secret)
+    assert read_ticket(written, 1, lambda _: secret) == ("T1", "F1")
     named, signature = json.loads(written)
     forged = json.dumps([named.replace("F1", "F2"), signature]).encode()
     for data, key, tenant in (
@@ -442,13 +443,13 @@ def test_a_ticket_is_good_for_its_tenant_and_nobody_can_write_one():
         (b"[1, 2]", secret, 1),
     ):
         with pytest.raises(UnreadableDocument):
-            read_ticket(data, key, tenant)
+            read_ticket(data, tenant, lambda _, key=key: key)
 
 
 @given(st.binary(max_size=60))
 def test_no_bytes_are_a_ticket_by_chance(data):
     with pytest.raises(UnreadableDocument):
-        read_ticket(data, b"a secret", 1)
+        read_ticket(data, 1, lambda _: b"a secret")
 
 
 @pytest.mark.parametrize(

@@ -86,9 +86,9 @@ def test_threads_of_channels_are_threads_of_ours():
         {**IN_CHANNEL, "text": "<at>Frontdesk</at> a?", "entities": [mention("<at>Frontdesk</at>")]}, SEEN
     )
     assert posted.incoming.message.place == Place(Platform.TEAMS, "19:c@thread.tacv2", POST)
-    assert (posted.addressed, posted.in_thread, posted.incoming.message.text) == (True, False, "a?")
+    assert (posted.addressed, posted.root, posted.incoming.message.text) == (True, "", "a?")
     replied = from_activity({**IN_CHANNEL, "id": "101"}, SEEN)
-    assert (replied.addressed, replied.in_thread) == (False, True)
+    assert (replied.addressed, replied.root) == (False, "100")
     assert replied.incoming.thread == posted.incoming.thread
     assert replied.incoming.address["conversation"] == POST
 

@@ -1,14 +1,24 @@
 """Which messages of a channel are ours to answer: those that name us, and what its administrators decided."""
 
+from dataclasses import dataclass
 from typing import Protocol
 
-from adapters.slack.inbound import Heard
 from core.channels import ChannelSettings, Listens, looks_like_question
 from core.inbox import Incoming, Kind, Thread
 from core.places import Place
 
 
-class Channels(Protocol):
+@dataclass(frozen=True, slots=True)
+class Heard:
+    """Something a platform brought that may be for us."""
+
+    incoming: Incoming
+    addressed: bool = True  # to us; else the channel's settings decide whether it is answered
+    root: str = ""  # the message whose thread it stands in; empty outside threads
+    to_another: bool = False  # it begins with the mention of somebody else
+
+
+class Settings(Protocol):
     """The part of core/channels.py's ChannelStore that is used here."""
 
     async def settings(self, tenant_id: int, place: Place) -> ChannelSettings:
@@ -16,19 +26,19 @@ class Channels(Protocol):
 
 
 class Known(Protocol):
-    """What is kept of threads; Slack is never asked for what was said in one."""
+    """What is kept of threads; no platform is asked for what was said in one."""
 
     async def has_message(self, thread: Thread, message_id: str) -> bool:
         """Tell whether a message was taken in."""
 
-    async def has_spoken(self, thread: Thread) -> bool:
-        """Tell whether we have answered, or are about to, in THREAD."""
+    async def has_spoken(self, thread: Thread, root: str) -> bool:
+        """Tell whether THREAD began with ROOT as a question to us, or we have answered in it since."""
 
 
 class Listening:
     """Decide whether something that was heard is answered."""
 
-    def __init__(self, channels: Channels, known: Known) -> None:
+    def __init__(self, channels: Settings, known: Known) -> None:
         self._channels = channels
         self._known = known
 
@@ -55,6 +65,6 @@ class Listening:
             return True
         if heard.to_another:
             return False
-        if heard.in_thread and settings.follow_ups and await self._known.has_spoken(heard.incoming.thread):
+        if heard.root and settings.follow_ups and await self._known.has_spoken(heard.incoming.thread, heard.root):
             return True
         return settings.listens is Listens.QUESTION and looks_like_question(message.text, settings.language)

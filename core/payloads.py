@@ -1,0 +1,85 @@
+"""Read JSON that others sent: a field that is missing or of another type than expected counts as empty."""
+
+import hashlib
+import json
+from collections.abc import AsyncIterator, Mapping
+from typing import Any
+
+from core.errors import TooLarge
+
+Json = Mapping[str, Any]
+
+_LARGEST = 1 << 63
+
+
+def value_at(payload: Any, *path: str) -> Any:
+    """Return what lies under PATH; None where there is nothing."""
+    for name in path:
+        if not isinstance(payload, Mapping):
+            return None
+        payload = payload.get(name)
+    return payload
+
+
+def text_at(payload: Any, *path: str) -> str:
+    """Return the text under PATH; the empty string where there is none."""
+    found = value_at(payload, *path)
+    return found if isinstance(found, str) else ""
+
+
+def object_at(payload: Any, *path: str) -> dict[str, Any]:
+    """Return the object under PATH; an empty one where there is none."""
+    found = value_at(payload, *path)
+    return found if isinstance(found, dict) else {}
+
+
+def objects_at(payload: Any, *path: str) -> list[dict[str, Any]]:
+    """Return the objects of the list under PATH."""
+    found = value_at(payload, *path)
+    return [item for item in found if isinstance(item, dict)] if isinstance(found, list) else []
+
+
+def integer_at(payload: Any, *path: str) -> int | None:
+    """Return the 64-bit number under PATH; None where there is none."""
+    found = value_at(payload, *path)
+    if not isinstance(found, int) or isinstance(found, bool):
+        return None
+    return found if -_LARGEST <= found < _LARGEST else None
+
+
+def flag_at(payload: Any, *path: str) -> bool:
+    """Tell whether what lies under PATH is true."""
+    return value_at(payload, *path) is True
+
+
+def parse_object(written: str | bytes) -> dict[str, Any] | None:
+    """Read a JSON object in UTF-8; None where it is none."""
+    try:
+        found = json.loads(written if isinstance(written, str) else written.decode("utf-8"))
+    except (ValueError, RecursionError):  # a UnicodeDecodeError is a ValueError
+        return None
+    return found if isinstance(found, dict) else None
+
+
+def digest(*parts: Any) -> str:
+    """Make an id of what has none of its own, the same for the same."""
+    return hashlib.sha256(json.dumps(parts, sort_keys=True, default=str).encode()).hexdigest()[:32]
+
+
+async def read_capped(pieces: AsyncIterator[bytes], *, at_most: int) -> bytes:
+    """Put a body together as it comes; raises TooLarge as soon as it is over AT_MOST bytes."""
+    body = bytearray()
+    async for piece in pieces:
+        body += piece
+        if len(body) > at_most:
+            raise TooLarge(f"The body is larger than {at_most:,} bytes; send less.")
+    return bytes(body)
+
+
+def retry_after_s(value: str, longest_s: float = 3600.0) -> float:
+    """Read a Retry-After in seconds, at most LONGEST_S; one second where it says nothing usable."""
+    try:
+        seconds = float(value)
+    except ValueError:
+        return 1.0
+    return min(max(seconds, 0.0), longest_s) if seconds == seconds else 1.0  # noqa: PLR0124 - NaN

@@ -1,0 +1,69 @@
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from core.errors import TooLarge
+from core.payloads import (
+    digest,
+    flag_at,
+    integer_at,
+    object_at,
+    objects_at,
+    parse_object,
+    read_capped,
+    retry_after_s,
+    text_at,
+    value_at,
+)
+
+JSON = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False) | st.text(max_size=9),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.sampled_from("ab"), inner, max_size=2),
+    max_leaves=9,
+)
+
+
+@given(JSON, st.lists(st.sampled_from("ab"), max_size=3))
+def test_whatever_lies_there_has_the_type_that_was_asked_for(payload, path):
+    found = value_at(payload, *path)
+    assert text_at(payload, *path) == (found if isinstance(found, str) else "")
+    assert object_at(payload, *path) == (found if isinstance(found, dict) else {})
+    assert all(isinstance(item, dict) for item in objects_at(payload, *path))
+    assert integer_at(payload, *path) is None or -(1 << 63) <= found < 1 << 63
+    assert flag_at(payload, *path) is (found is True)
+
+
+@given(st.binary(max_size=40) | st.text(max_size=40))
+def test_what_is_no_object_is_none(written):
+    assert parse_object(written) is None or isinstance(parse_object(written), dict)
+
+
+def test_objects_are_read_and_deep_ones_are_none():
+    assert parse_object(b'{"a": 1}') == {"a": 1}
+    assert parse_object("[" * 100_000) is None
+
+
+def test_the_same_has_the_same_digest_whatever_its_order():
+    assert digest({"a": 1, "b": 2}) == digest({"b": 2, "a": 1}) != digest({"a": 2, "b": 1})
+
+
+async def test_a_body_is_read_no_further_than_its_limit():
+    taken = []
+
+    async def pieces():
+        for piece in (b"ab", b"cd", b"ef"):
+            taken.append(piece)
+            yield piece
+
+    assert await read_capped(pieces(), at_most=6) == b"abcdef"
+    taken.clear()
+    with pytest.raises(TooLarge):
+        await read_capped(pieces(), at_most=3)
+    assert taken == [b"ab", b"cd"]
+
+
+@pytest.mark.parametrize(
+    ("value", "seconds"), [("7", 7.0), ("", 1.0), ("soon", 1.0), ("nan", 1.0), ("-3", 0.0), ("1e9", 3600.0)]
+)
+def test_a_retry_after_is_read_within_bounds(value, seconds):
+    assert retry_after_s(value) == seconds
