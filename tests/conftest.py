@@ -1,4 +1,4 @@
-"""What the tests share: a real PostgreSQL of their own, and a fresh database for each test that asks for one."""
+"""What the tests share: a real PostgreSQL of their own, a fresh database for each test that asks, and its stores."""
 
 import asyncio
 import os
@@ -14,8 +14,15 @@ import pytest
 from hypothesis import settings
 
 if TYPE_CHECKING:  # the drivers are imported where they are used: a unit test needs none of them
+    import asyncpg
+
     from adapters.embedded.postgres import Attachment
     from adapters.postgres.database import Database
+    from adapters.postgres.inbox import PostgresInbox
+    from adapters.postgres.knowledge import PostgresKnowledge
+    from adapters.postgres.sessions import PostgresSessions
+    from adapters.postgres.tickets import PostgresTickets
+    from core.documents import KnowledgeBase
 
 # A machine that is busy with something else is no defect; HYPOTHESIS_PROFILE=thorough looks longer.
 settings.register_profile("quick", max_examples=25, deadline=None)
@@ -140,3 +147,60 @@ async def database(addresses: Addresses) -> "AsyncIterator[Database]":
 
     async with open_database(addresses.application) as opened:
         yield opened
+
+
+@pytest.fixture
+async def owner(addresses: Addresses) -> "AsyncIterator[asyncpg.Connection]":
+    """Connect to the test's database as its owner, who sees every row."""
+    import asyncpg
+
+    connection = await asyncpg.connect(addresses.owner)
+    yield connection
+    await connection.close()
+
+
+@pytest.fixture
+async def other_tenant(owner: "asyncpg.Connection") -> int:
+    """Make a second tenant; return its id."""
+    await owner.execute("insert into tenants (tenant_id, slug, name) values (2, 'other', 'Other')")
+    return 2
+
+
+@pytest.fixture
+def knowledge(database: "Database") -> "PostgresKnowledge":
+    """Return the knowledge bases of the test's database."""
+    from adapters.postgres.knowledge import PostgresKnowledge
+
+    return PostgresKnowledge(database)
+
+
+@pytest.fixture
+async def kb(knowledge: "PostgresKnowledge") -> "KnowledgeBase":
+    """Make the empty knowledge base "handbook", which employees may read."""
+    from core.places import EMPLOYEE_PLATFORMS
+
+    return await knowledge.create(1, "handbook", EMPLOYEE_PLATFORMS)
+
+
+@pytest.fixture
+def inbox(database: "Database") -> "PostgresInbox":
+    """Return the inbox of the test's database."""
+    from adapters.postgres.inbox import PostgresInbox
+
+    return PostgresInbox(database)
+
+
+@pytest.fixture
+def sessions(database: "Database") -> "PostgresSessions":
+    """Return the sessions of the test's database."""
+    from adapters.postgres.sessions import PostgresSessions
+
+    return PostgresSessions(database)
+
+
+@pytest.fixture
+def tickets(database: "Database") -> "PostgresTickets":
+    """Return the tickets of the test's database."""
+    from adapters.postgres.tickets import PostgresTickets
+
+    return PostgresTickets(database)

@@ -4,7 +4,6 @@ import asyncio
 from dataclasses import replace
 from datetime import timedelta
 
-import asyncpg
 import pytest
 
 from adapters.postgres.administrators import PostgresAdministrators
@@ -23,14 +22,6 @@ def store(database):
 @pytest.fixture
 def access(store):
     return Access(store)
-
-
-@pytest.fixture
-async def owner(addresses):
-    connection = await asyncpg.connect(addresses.owner)
-    await connection.execute("insert into tenants (tenant_id, slug, name) values (2, 'other', 'Other')")
-    yield connection
-    await connection.close()
 
 
 async def test_a_code_makes_its_author_an_administrator_once(access):
@@ -53,7 +44,7 @@ async def test_a_code_makes_its_author_an_administrator_once(access):
         {"author": Author("u1")},
     ],
 )
-async def test_an_administrator_is_one_where_the_code_was_given_alone(access, owner, elsewhere):
+async def test_an_administrator_is_one_where_the_code_was_given_alone(access, other_tenant, elsewhere):
     await access.redeem(SLACK, await access.invite(1))
     assert not await access.is_administrator(replace(SLACK, **elsewhere))
 
@@ -65,10 +56,10 @@ async def test_only_the_hash_of_a_code_is_kept(access, owner):
     assert code.encode() not in rows[0]["code_sha256"]
 
 
-async def test_a_code_is_worthless_for_another_tenant(access, owner):
-    code = await access.invite(2)
+async def test_a_code_is_worthless_for_another_tenant(access, other_tenant):
+    code = await access.invite(other_tenant)
     assert await access.redeem(SLACK, code) is Redemption.UNKNOWN
-    assert await access.redeem(replace(SLACK, tenant_id=2), code) is Redemption.ACCEPTED
+    assert await access.redeem(replace(SLACK, tenant_id=other_tenant), code) is Redemption.ACCEPTED
 
 
 async def test_an_old_code_is_worthless_and_goes_with_the_next(access, store, owner):

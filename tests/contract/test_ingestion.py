@@ -2,51 +2,14 @@
 
 import asyncio
 import random
-from array import array
 
 import pytest
 
-from adapters.postgres.knowledge import PostgresKnowledge
-from adapters.postgres.search import PostgresSearch
-from core.documents import EmbedderIdentity, Outcome, Query
+from core.documents import EmbedderIdentity, Outcome
 from core.errors import ModelUnavailable, NotFound
-from core.places import EMPLOYEE_PLATFORMS, Place, Platform
-from core.terms import terms
 from ingest.pipeline import Ingestion, Limits
 from ingest.sources import sources
-
-
-class Letters:
-    """A tiny embedder: how often each letter stands in a text. It can fail on a word, and counts its work."""
-
-    def __init__(self, name="letters", fails_on=None):
-        self.identity = EmbedderIdentity(name, 26)
-        self.embedded = 0
-        self.fails_on = fails_on
-
-    async def embed(self, texts):
-        if self.fails_on and any(self.fails_on in text for text in texts):
-            raise ModelUnavailable("The model does not answer; try again later.")
-        self.embedded += len(texts)
-        return [self._vector(text.lower()) for text in texts]
-
-    def _vector(self, text):
-        counts = [text.count(chr(97 + place)) + 0.01 for place in range(26)]
-        length = sum(count * count for count in counts) ** 0.5
-        return array("f", [count / length for count in counts])
-
-    def count_tokens(self, text):
-        return len(text.split())
-
-
-@pytest.fixture
-def store(database):
-    return PostgresKnowledge(database)
-
-
-@pytest.fixture
-async def kb(store):
-    return await store.create(1, "handbook", EMPLOYEE_PLATFORMS)
+from tests.contract.ingested import Letters, found
 
 
 @pytest.fixture
@@ -55,8 +18,8 @@ def embedder():
 
 
 @pytest.fixture
-def ingestion(store, embedder):
-    return Ingestion(store, embedder, Limits(size_bytes=100_000))
+def ingestion(knowledge, embedder):
+    return Ingestion(knowledge, embedder, Limits(size_bytes=100_000))
 
 
 async def ingest(ingestion, kb, *paths):
@@ -64,11 +27,6 @@ async def ingest(ingestion, kb, *paths):
     results = await ingestion.ingest(1, kb, sources(map(str, paths)), steps.append)
     assert [step.result for step in steps if step.result] == results
     return {result.source.rsplit("/", 1)[-1]: result for result in results}
-
-
-async def found(database, text):
-    query = Query(Place(Platform.CONSOLE, "terminal"), tuple(terms(text)))
-    return [passage.text for passage in await PostgresSearch(database).search(1, query)]
 
 
 async def test_a_folder_with_bad_files_indexes_the_good_ones_and_lists_the_bad_ones(ingestion, kb, tmp_path):
@@ -108,17 +66,17 @@ async def test_changed_bytes_replace_the_old_version(ingestion, database, kb, tm
     assert await found(database, "swim") == ["Swim often."]
 
 
-async def test_a_file_that_became_unreadable_keeps_its_last_good_version(ingestion, store, database, kb, tmp_path):
+async def test_a_file_that_became_unreadable_keeps_its_last_good_version(ingestion, knowledge, database, kb, tmp_path):
     (tmp_path / "a.json").write_text('{"rule": "Walk often."}')
     await ingest(ingestion, kb, tmp_path)
     (tmp_path / "a.json").write_text('{"rule": ')
     assert (await ingest(ingestion, kb, tmp_path))["a.json"].outcome is Outcome.REFUSED
     assert len(await found(database, "walk")) == 1
-    (record,) = await store.documents(1, kb.kb_id)
+    (record,) = await knowledge.documents(1, kb.kb_id)
     assert "the version before is kept" in record.reason
     (tmp_path / "a.json").write_text('{"rule": "Walk often."}')
     await ingest(ingestion, kb, tmp_path)
-    (record,) = await store.documents(1, kb.kb_id)
+    (record,) = await knowledge.documents(1, kb.kb_id)
     assert record.reason == "", "the good file is back, and the remark with it gone"
 
 
@@ -156,16 +114,16 @@ async def all_texts(database):
         return [row["text"] for row in await connection.fetch("select text from chunks")]
 
 
-async def test_a_model_that_fails_ends_the_run_with_what_was_finished_saved(store, database, kb, tmp_path):
+async def test_a_model_that_fails_ends_the_run_with_what_was_finished_saved(knowledge, database, kb, tmp_path):
     rules = (f"Rule {number} says walk. " + "filler " * 110 for number in range(120))
     (tmp_path / "a.txt").write_text("\n\n".join(rules))
     (tmp_path / "b.txt").write_text("Poison.")
-    failing = Ingestion(store, Letters(fails_on="Poison"), Limits())
+    failing = Ingestion(knowledge, Letters(fails_on="Poison"), Limits())
     with pytest.raises(ModelUnavailable):
         await ingest(failing, kb, tmp_path)
     assert len(await found(database, "walk")) > 0
     assert await found(database, "poison") == []
-    healed = Ingestion(store, Letters(), Limits())
+    healed = Ingestion(knowledge, Letters(), Limits())
     results = await ingest(healed, kb, tmp_path)
     assert {name: result.outcome for name, result in results.items()} == {
         "a.txt": Outcome.UNCHANGED,
@@ -183,26 +141,26 @@ async def test_a_long_document_shows_progress_while_it_is_embedded(ingestion, kb
     assert parts[-1] == 1.0
 
 
-async def test_another_embedder_embeds_everything_again_and_then_serves(store, database, kb, tmp_path):
+async def test_another_embedder_embeds_everything_again_and_then_serves(knowledge, database, kb, tmp_path):
     (tmp_path / "a.txt").write_text("Walk often.")
     (tmp_path / "b.txt").write_text("Swim often.")
-    await ingest(Ingestion(store, Letters(), Limits()), kb, tmp_path)
-    changed = Ingestion(store, Letters("other letters"), Limits())
-    base = await store.knowledge_base(1, "handbook")
+    await ingest(Ingestion(knowledge, Letters(), Limits()), kb, tmp_path)
+    changed = Ingestion(knowledge, Letters("other letters"), Limits())
+    base = await knowledge.knowledge_base(1, "handbook")
     assert await changed.reembed(1, base, lambda step: None) == 2
-    base = await store.knowledge_base(1, "handbook")
+    base = await knowledge.knowledge_base(1, "handbook")
     assert base.embedder == EmbedderIdentity("other letters", 26)
     assert await changed.reembed(1, base, lambda step: None) == 0
 
 
 async def test_documents_ingested_without_an_embedder_are_found_by_words_and_embedded_later(
-    store, database, kb, tmp_path
+    knowledge, database, kb, tmp_path
 ):
     (tmp_path / "a.txt").write_text("Walk often.")
-    await ingest(Ingestion(store, None, Limits()), kb, tmp_path)
+    await ingest(Ingestion(knowledge, None, Limits()), kb, tmp_path)
     assert await found(database, "walk") == ["Walk often."]
-    base = await store.knowledge_base(1, "handbook")
-    assert await Ingestion(store, Letters(), Limits()).reembed(1, base, lambda step: None) == 1
+    base = await knowledge.knowledge_base(1, "handbook")
+    assert await Ingestion(knowledge, Letters(), Limits()).reembed(1, base, lambda step: None) == 1
 
 
 async def test_a_web_address_on_this_machine_is_refused_with_the_setting_that_would_allow_it(ingestion, kb):

@@ -6,20 +6,14 @@ import asyncpg
 import pytest
 
 from adapters.postgres.ingestions import CANCELLED, PostgresIngestions
-from adapters.postgres.knowledge import PostgresKnowledge
 from core.documents import DocumentVersion, Outcome
 from core.domain import Attachment
 from core.errors import NotFound, Superseded
 from core.ingestions import CANNOT_FETCH, MAX_TRIES, JobState, SourceResult
 from core.outbox import Target
-from core.places import EMPLOYEE_PLATFORMS, Place, Platform
+from core.places import Place, Platform
 
 URLS = ("https://example.org/a", "https://example.org/b", "https://example.org/c")
-
-
-@pytest.fixture
-async def kb(database):
-    return await PostgresKnowledge(database).create(1, "handbook", EMPLOYEE_PLATFORMS)
 
 
 @pytest.fixture
@@ -67,10 +61,10 @@ async def test_files_that_were_not_taken_are_named_and_two_of_one_name_are_told_
     assert (claim.job.done, claim.job.total) == (1, 3)
 
 
-async def test_a_refresh_takes_the_addresses_and_says_that_files_cannot_be_fetched(jobs, database, kb):
+async def test_a_refresh_takes_the_addresses_and_says_that_files_cannot_be_fetched(jobs, knowledge, kb):
     for source in ("https://example.org/a", "/srv/plan.txt"):
         version = DocumentVersion(source, "t", "text", b"1", 1, 1, Outcome.NO_TEXT)
-        await PostgresKnowledge(database).save(1, kb.kb_id, version, (), None)
+        await knowledge.save(1, kb.kb_id, version, (), None)
     number = await jobs.refresh(1, "handbook")
     assert (await jobs.job(1, number)).results == (SourceResult("/srv/plan.txt", Outcome.UNCHANGED, CANNOT_FETCH),)
     assert [source.name for source in (await jobs.claim(1, number)).remaining] == ["https://example.org/a"]

@@ -2,10 +2,8 @@
 
 from dataclasses import replace
 
-import asyncpg
 import pytest
 
-from adapters.postgres.inbox import PostgresInbox
 from adapters.postgres.outbox import PostgresOutbox
 from core.domain import Answer, Author, Message, Origin
 from core.errors import NotFound, Superseded, Uncertain
@@ -21,18 +19,6 @@ ANSWER = Answer("20 euros.", Origin.DOCUMENTS, None, steps={"search": 0.1})
 @pytest.fixture
 def outbox(database):
     return PostgresOutbox(database)
-
-
-@pytest.fixture
-def inbox(database):
-    return PostgresInbox(database)
-
-
-@pytest.fixture
-async def owner(addresses):
-    connection = await asyncpg.connect(addresses.owner)
-    yield connection
-    await connection.close()
 
 
 async def ask(inbox, about="m1", text="lunch?", kind=Kind.MESSAGE, revision=0):
@@ -174,13 +160,12 @@ async def test_the_last_rating_of_an_author_counts(outbox, owner):
     assert [tuple(row) for row in rows] == [("U1", -1, "wrong"), ("U2", 1, "")]
 
 
-async def test_another_tenants_deliveries_are_not_there(outbox, owner):
-    await owner.execute("insert into tenants (tenant_id, slug, name) values (2, 'other', 'Other')")
+async def test_another_tenants_deliveries_are_not_there(outbox, other_tenant):
     delivery = await outbox.open(TARGET, Purpose.NOTICE)
     with pytest.raises(NotFound):
-        await outbox.reopen(2, delivery.outbox_id)
+        await outbox.reopen(other_tenant, delivery.outbox_id)
     with pytest.raises(NotFound):
-        await outbox.rate(2, delivery.outbox_id, "U3", 1, "")
-    foreign = replace(delivery, target=replace(TARGET, tenant_id=2))
+        await outbox.rate(other_tenant, delivery.outbox_id, "U3", 1, "")
+    foreign = replace(delivery, target=replace(TARGET, tenant_id=other_tenant))
     with pytest.raises(Superseded):
         await outbox.record(foreign, 0, "ts")

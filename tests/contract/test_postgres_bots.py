@@ -2,7 +2,6 @@
 
 from dataclasses import replace
 
-import asyncpg
 import pytest
 
 from adapters.postgres.bots import LONGEST_PROMPT, PostgresBots
@@ -22,14 +21,6 @@ CHANNEL = Place(Platform.SLACK, "C1", "a thread")
 @pytest.fixture
 def bots(database):
     return PostgresBots(database)
-
-
-@pytest.fixture
-async def other_tenant(addresses):
-    owner = await asyncpg.connect(addresses.owner)
-    await owner.execute("insert into tenants (tenant_id, slug, name) values (2, 'other', 'Other')")
-    await owner.close()
-    return 2
 
 
 async def chosen(bots, place=CHANNEL, tenant_id=1):
@@ -159,9 +150,10 @@ async def test_the_ends_of_the_ranges_and_the_longest_prompt_are_saved(bots):
         await bots.save(1, replace(HR, prompt="x" * (LONGEST_PROMPT + 1)))
 
 
-async def test_a_database_of_the_revision_before_keeps_its_rows_and_lets_the_application_into_the_new_tables(addresses):
+async def test_a_database_of_the_revision_before_keeps_its_rows_and_lets_the_application_into_the_new_tables(
+    addresses, owner
+):
     assert await migrate(addresses.owner, "0001") == "0001"
-    owner = await asyncpg.connect(addresses.owner)
     session_id = await owner.fetchval(
         "insert into sessions (tenant_id, platform, channel, thread, author_id) "
         "values (1, 'console', 'terminal', 'one', 'U1') returning session_id"
@@ -170,7 +162,6 @@ async def test_a_database_of_the_revision_before_keeps_its_rows_and_lets_the_app
         "insert into turns (tenant_id, session_id, role, text, origin) values (1, $1, 'assistant', 'Hi', 'small talk')",
         session_id,
     )
-    await owner.close()
     assert await prepare(None, addresses.owner, addresses.application) == (HEAD, "application")
     async with open_database(addresses.application) as database:
         assert (await PostgresBots(database).save(1, HR)).version == 1

@@ -1,6 +1,5 @@
 """Row-level security holds whatever the statements above it forget."""
 
-import asyncpg
 import pytest
 
 from adapters.postgres.database import open_database
@@ -14,11 +13,8 @@ insert into knowledge_bases (tenant_id, name, platforms) values ($1, 'handbook',
 
 
 @pytest.fixture
-async def two_tenants(addresses, database):
-    owner = await asyncpg.connect(addresses.owner)
-    await owner.execute("insert into tenants (tenant_id, slug, name) values (2, 'other', 'Other')")
-    await owner.close()
-    for tenant_id in (1, 2):
+async def two_tenants(database, other_tenant):
+    for tenant_id in (1, other_tenant):
         async with database.tenant(tenant_id) as connection:
             await connection.fetchval(ROWS_OF_A_TENANT, tenant_id)
     return database
@@ -75,8 +71,7 @@ async def test_a_superuser_is_refused_with_the_reason(addresses):
 
 
 @pytest.mark.parametrize(("attribute", "reason"), [("bypassrls", "has BYPASSRLS"), ("nobypassrls", "owns the tables")])
-async def test_a_login_that_row_level_security_does_not_bind_is_refused(addresses, attribute, reason):
-    owner = await asyncpg.connect(addresses.owner)
+async def test_a_login_that_row_level_security_does_not_bind_is_refused(addresses, owner, attribute, reason):
     role = f"loose_{attribute}"
     await owner.execute(f"drop role if exists {role}")
     await owner.execute(f"create role {role} login {attribute} password 'p'")
@@ -90,7 +85,6 @@ async def test_a_login_that_row_level_security_does_not_bind_is_refused(addresse
     finally:
         await owner.execute(f"drop owned by {role} cascade")
         await owner.execute(f"drop role {role}")
-        await owner.close()
 
 
 async def test_tables_of_another_version_are_refused_with_the_command_to_run(database):
@@ -98,8 +92,7 @@ async def test_tables_of_another_version_are_refused_with_the_command_to_run(dat
         await database.check("9999")
 
 
-async def test_an_owner_who_may_not_create_roles_gets_the_statements_to_run(addresses):
-    owner = await asyncpg.connect(addresses.owner)
+async def test_an_owner_who_may_not_create_roles_gets_the_statements_to_run(addresses, owner):
     await owner.execute("drop role if exists plain")
     await owner.execute("create role plain login password 'p'")
     plain = addresses.owner.replace(addresses.owner.split("//")[1].split("@")[0], "plain:p")
@@ -110,7 +103,6 @@ async def test_an_owner_who_may_not_create_roles_gets_the_statements_to_run(addr
         assert "secret" not in str(refusal.value)
     finally:
         await owner.execute("drop role plain")
-        await owner.close()
 
 
 async def test_a_role_that_is_already_there_is_granted_the_tables_again(addresses):

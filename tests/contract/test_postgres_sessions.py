@@ -5,8 +5,6 @@ from uuid import uuid4
 
 import pytest
 
-from adapters.postgres.sessions import PostgresSessions
-from adapters.postgres.tickets import PostgresTickets
 from core.documents import Citation, Passage
 from core.domain import Exchange, Mode, Origin, Role, TicketState, Usage
 from core.errors import NotFound, UsageError
@@ -15,16 +13,6 @@ from core.places import Place, Platform
 HERE = Place(Platform.CONSOLE, "terminal", "one")
 PASSAGE = Passage(7, 3, "handbook", "Travel", "/travel.pdf", ("Meals",), 4, "Lunch is 20.", 1.5, 0.5, 0.5)
 CITATION = Citation(1, 3, 7, "Travel › Meals, p. 4", "/travel.pdf", 4, "Lunch is 20.")
-
-
-@pytest.fixture
-def sessions(database):
-    return PostgresSessions(database)
-
-
-@pytest.fixture
-def tickets(database):
-    return PostgresTickets(database)
 
 
 async def say(sessions, session, asked="How much is lunch?", answered="20 [1]", **more):

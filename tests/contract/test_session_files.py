@@ -1,13 +1,11 @@
 """Files that come with a question: the real child process reads them, and only their session finds them."""
 
 import io
-from array import array
 
 import docx
 import pytest
 from fpdf import FPDF
 
-from adapters.postgres.knowledge import PostgresKnowledge
 from adapters.postgres.search import PostgresSearch
 from adapters.postgres.session_files import PostgresSessionFiles
 from adapters.postgres.sessions import PostgresSessions
@@ -15,36 +13,16 @@ from adapters.postgres.uploads import PostgresUploads
 from core.answerable import answerable
 from core.attached import MOST_CHUNKS, MOST_FILES
 from core.citations import cite
-from core.documents import EmbedderIdentity, Query
+from core.documents import Query
 from core.domain import Attachment
-from core.errors import ModelUnavailable
-from core.places import EMPLOYEE_PLATFORMS, Place, Platform
+from core.places import Place, Platform
 from core.terms import terms
 from ingest.attachments import SessionAttachments
 from ingest.pipeline import Ingestion, Limits
 from ingest.sources import sources
+from tests.contract.ingested import Letters, uploads_left
 
 HERE = Place(Platform.CONSOLE, "terminal")
-
-
-class Letters:
-    """A tiny embedder: how often each letter stands in a text. It can be silent."""
-
-    identity = EmbedderIdentity("letters", 26)
-    silent = False
-
-    async def embed(self, texts):
-        if self.silent:
-            raise ModelUnavailable("The model does not answer; try again later.")
-        return [self._vector(text.lower()) for text in texts]
-
-    def _vector(self, text):
-        counts = [text.count(chr(97 + place)) + 0.01 for place in range(26)]
-        length = sum(count * count for count in counts) ** 0.5
-        return array("f", [count / length for count in counts])
-
-    def count_tokens(self, text):
-        return len(text.split())
 
 
 @pytest.fixture
@@ -75,11 +53,6 @@ def attach(uploads):
         return Attachment(name, media_type, len(data), upload_id)
 
     return made
-
-
-async def uploads_left(database):
-    async with database.tenant(1) as connection:
-        return await connection.fetchval("select count(*) from uploads")
 
 
 def pdf(text):
@@ -191,7 +164,9 @@ async def test_with_a_silent_model_a_file_is_found_by_its_words(reader, embedder
     assert passage.cosine is None
 
 
-async def test_the_scores_are_those_of_the_main_search(database, reader, embedder, session_id, attach, tmp_path):
+async def test_the_scores_are_those_of_the_main_search(
+    database, knowledge, kb, reader, embedder, session_id, attach, tmp_path
+):
     texts = {
         "a.txt": "Parking in the yard costs nine euro a day. Visitors park free.",
         "b.txt": "Lunch costs seven euro.",
@@ -199,8 +174,6 @@ async def test_the_scores_are_those_of_the_main_search(database, reader, embedde
     }
     for name, text in texts.items():
         (tmp_path / name).write_text(text)
-    knowledge = PostgresKnowledge(database)
-    kb = await knowledge.create(1, "handbook", EMPLOYEE_PLATFORMS)
     await Ingestion(knowledge, embedder, Limits()).ingest(1, kb, sources([str(tmp_path)]), lambda step: None)
     await reader.take(1, session_id, tuple([await attach(name, text) for name, text in texts.items()]))
     question = "How much does parking in the yard cost?"

@@ -2,10 +2,8 @@
 
 import asyncio
 
-import asyncpg
 import pytest
 
-from adapters.postgres.inbox import PostgresInbox
 from adapters.postgres.signals import PostgresInterruptions, open_signals
 from core.domain import Author, Message
 from core.errors import StoreUnavailable
@@ -18,21 +16,9 @@ SOON_S = 20
 
 
 @pytest.fixture
-def inbox(database):
-    return PostgresInbox(database)
-
-
-@pytest.fixture
 async def signals(addresses):
     async with open_signals(addresses.application) as opened:
         yield opened
-
-
-@pytest.fixture
-async def owner(addresses):
-    connection = await asyncpg.connect(addresses.owner)
-    yield connection
-    await connection.close()
 
 
 async def cut(owner):

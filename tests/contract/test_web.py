@@ -8,7 +8,6 @@ from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 
 import aiohttp
-import asyncpg
 import pytest
 from aiohttp import web
 
@@ -288,13 +287,9 @@ class Channel:
 
 
 @pytest.fixture
-async def channel(addresses, database):
+async def channel(database, inbox, other_tenant):
     async with AsyncExitStack() as stack:
-        owner = await asyncpg.connect(addresses.owner)
-        await owner.execute("insert into tenants (tenant_id, slug, name) values (2, 'other', 'Other')")
-        await owner.close()
-        stores = PostgresInbox(database), PostgresOutbox(database), PostgresEvents(database), PostgresUploads(database)
-        inbox, outbox, events, uploads = stores
+        outbox, events, uploads = PostgresOutbox(database), PostgresEvents(database), PostgresUploads(database)
         opened = HttpChannel(
             installations=KEYS,
             acceptance=Acceptance(inbox, Unmetered()),
@@ -307,7 +302,7 @@ async def channel(addresses, database):
             caps=Caps(file_bytes=1_000),
         )
         client = await stack.enter_async_context(served(*opened.routes()))
-        yield Channel(client, *stores)
+        yield Channel(client, inbox, outbox, events, uploads)
 
 
 async def answered(channel, inbox_id, *pieces, answer=ANSWER):

@@ -32,11 +32,6 @@ def event(text, number=1, **more):
     return Incoming(message, "ours", f"e{number}", f"m{number}", address=address, **more)
 
 
-@pytest.fixture
-def inbox(database):
-    return PostgresInbox(database)
-
-
 @pytest.mark.parametrize("text", ODD)
 async def test_odd_texts_are_stored_clean(inbox, text):
     accepted = await Acceptance(inbox, Unmetered()).accept(event(text))

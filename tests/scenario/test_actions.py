@@ -4,101 +4,44 @@ import json
 from dataclasses import replace
 from itertools import count as numbers
 
-import asyncpg
 import pytest
 
-from adapters.embedded.cache import InProcessCache
-from adapters.embedded.extractive import ExtractiveAnswerer
 from adapters.postgres.administrators import PostgresAdministrators
-from adapters.postgres.authors import PostgresAuthors
-from adapters.postgres.bots import PostgresBots
-from adapters.postgres.channels import PostgresChannels
 from adapters.postgres.inbox import PostgresInbox
-from adapters.postgres.ingestions import PostgresIngestions
-from adapters.postgres.knowledge import PostgresKnowledge
-from adapters.postgres.outbox import PostgresOutbox
-from adapters.postgres.search import PostgresSearch
-from adapters.postgres.sessions import PostgresSessions
-from adapters.postgres.stats import PostgresStats
-from adapters.postgres.tickets import PostgresTickets
 from adapters.postgres.uploads import PostgresUploads
 from core.accepting import Acceptance
 from core.access import Access
 from core.actions import Actions
-from core.actions_call import Tools
 from core.channels import Listens
-from core.documents import Block, BlockKind, DocumentVersion, IndexedChunk, Outcome, ReadDocument
 from core.domain import Attachment, Author, DeliveryKey, Exchange, Message, Origin, TicketState
-from core.engine import Engine
 from core.inbox import Ending, Incoming, Thread
 from core.ingestions import JobState
 from core.meter import Unmetered
 from core.outbox import Purpose, Settled, Target
 from core.places import EMPLOYEE_PLATFORMS, Place, Platform
-from core.terms import count
-from ingest.split import indexed_text, split
+from tests.scenario.house import Collected, ask_engine, make_engine, make_tools, save_document
 
 VACATION = "How many vacation days do full-time employees have?"
 HANDBOOK = {
-    "Time off": ["Full-time employees have 28 days of paid vacation in a calendar year."],
-    "Expenses": ["Lunch is reimbursed up to 18 euro a day when you travel."],
+    "Time off": "Full-time employees have 28 days of paid vacation in a calendar year.",
+    "Expenses": "Lunch is reimbursed up to 18 euro a day when you travel.",
 }
 UNKNOWN = "What colour is the president's bicycle?"
-
-
-class Collected:
-    """A Reply that keeps what was written."""
-
-    def __init__(self):
-        self.text = ""
-
-    async def write(self, text):
-        self.text += text
-
-    async def restart(self):
-        self.text = ""
 
 
 class Office:
     """Frontdesk over a database, and people who write to it."""
 
     def __init__(self, database):
-        self.inbox, self.outbox = PostgresInbox(database), PostgresOutbox(database)
-        self.sessions, self.tickets = PostgresSessions(database), PostgresTickets(database)
-        self.knowledge, self.uploads = PostgresKnowledge(database), PostgresUploads(database)
-        self.jobs, self.access = PostgresIngestions(database), Access(PostgresAdministrators(database))
-        self.channels = PostgresChannels(database)
+        self.inbox, self.uploads = PostgresInbox(database), PostgresUploads(database)
+        self.access = Access(PostgresAdministrators(database))
+        tools = make_tools(database, self.access)
+        self.sessions, self.tickets, self.knowledge = tools.sessions, tools.tickets, tools.knowledge
+        self.channels, self.outbox, self.jobs = tools.channels, tools.outbox, tools.jobs
         self.acceptance = Acceptance(self.inbox, Unmetered())
-        self.actions = Actions(
-            Tools(
-                sessions=self.sessions,
-                tickets=self.tickets,
-                knowledge=self.knowledge,
-                channels=self.channels,
-                access=self.access,
-                authors=PostgresAuthors(database),
-                outbox=self.outbox,
-                stats=PostgresStats(database),
-                retriever=PostgresSearch(database),
-                jobs=self.jobs,
-            )
-        )
-        self.engine = Engine(
-            sessions=self.sessions,
-            tickets=self.tickets,
-            bots=PostgresBots(database),
-            retriever=PostgresSearch(database),
-            answerers=self._answerer,
-            embedder=None,
-            cache=InProcessCache(),
-            commands=self.actions,
-            channels=self.channels,
-        )
+        self.actions = Actions(tools)
+        self.engine = make_engine(database, commands=self.actions, channels=self.channels)
         self._numbers = numbers(1)
-
-    @staticmethod
-    async def _answerer(bot):
-        return ExtractiveAnswerer(None)
 
     async def say(self, text, author="U9", channel="general", thread="t", platform=Platform.SLACK, attachments=()):
         """Write a message; return the answer as it is kept for the platform."""
@@ -114,9 +57,7 @@ class Office:
         target = Target(1, "W1", place, author, address, f"m{number}")
         delivery = await self.outbox.open(target, Purpose.ANSWER, inbox_id=accepted.inbox_id)
         key = DeliveryKey(delivery.outbox_id, delivery.claim)
-        reply = Collected()
-        answer = await self.engine.handle(replace(batch.message, delivery=key), reply)
-        assert reply.text == answer.text
+        answer = await ask_engine(self.engine, replace(batch.message, delivery=key))
         await self.outbox.keep(delivery, answer)
         await self.outbox.settle(delivery, Settled.SENT)
         await self.inbox.end(batch, Ending.ANSWERED)
@@ -134,26 +75,12 @@ class Office:
 
 
 @pytest.fixture
-async def office(database):
+async def office(database, kb):
     made = Office(database)
-    base = await made.knowledge.create(1, "handbook", EMPLOYEE_PLATFORMS)
-    for title, sentences in HANDBOOK.items():
-        document = ReadDocument(title, tuple(Block(BlockKind.PARAGRAPH, sentence) for sentence in sentences))
-        chunks = [
-            IndexedChunk(chunk, count(indexed_text(title, chunk)), None)
-            for chunk in split(document, lambda text: len(text.split()))
-        ]
+    for title, sentence in HANDBOOK.items():
         source = f"https://example.com/{title.replace(' ', '-')}"
-        version = DocumentVersion(source, title, "markdown", title.encode(), 1, 100, Outcome.INDEXED)
-        await made.knowledge.save(1, base.kb_id, version, chunks, None)
+        await save_document(made.knowledge, kb, title, sentence, source=source)
     return made
-
-
-@pytest.fixture
-async def owner(addresses):
-    connection = await asyncpg.connect(addresses.owner)
-    yield connection
-    await connection.close()
 
 
 async def test_a_question_after_ask_is_answered_like_any_other(office):

@@ -9,19 +9,17 @@ from dataclasses import replace
 import pytest
 
 from adapters.postgres.ingestions import PostgresIngestions
-from adapters.postgres.knowledge import PostgresKnowledge
-from adapters.postgres.search import PostgresSearch
 from adapters.postgres.uploads import PostgresUploads
-from core.documents import EmbedderIdentity, Outcome, Query
+from core.documents import EmbedderIdentity, Outcome
 from core.domain import Answer
 from core.errors import ModelUnavailable
 from core.ingestions import CANNOT_FETCH, JobState
 from core.outbox import Delivery, Doubt, Purpose, Sent, Settled, Target
 from core.places import EMPLOYEE_PLATFORMS, Place, Platform
-from core.terms import terms
 from ingest.background import DeliveryReporter, Ingestions, upload_files
 from ingest.pipeline import Ingestion, Limits
 from ingest.sources import sources
+from tests.contract.ingested import found, uploads_left
 
 WORKER = """
 import asyncio, os, signal, sys, time
@@ -78,16 +76,6 @@ class Flat:
 
 
 @pytest.fixture
-def knowledge(database):
-    return PostgresKnowledge(database)
-
-
-@pytest.fixture
-async def kb(knowledge):
-    return await knowledge.create(1, "handbook", EMPLOYEE_PLATFORMS)
-
-
-@pytest.fixture
 def jobs(database, kb):
     return PostgresIngestions(database)
 
@@ -113,11 +101,6 @@ async def start(database, jobs, folder, *, target=None):
     return await jobs.start(1, "handbook", urls, files, target=target)
 
 
-async def found(database, text):
-    query = Query(Place(Platform.CONSOLE, "terminal"), tuple(terms(text)))
-    return [passage.text for passage in await PostgresSearch(database).search(1, query)]
-
-
 async def halves(database):
     """Count the documents whose chunks that can be found are not as many as they should be."""
     async with database.tenant(1) as connection:
@@ -130,11 +113,6 @@ async def halves(database):
 async def indexed(database):
     async with database.tenant(1) as connection:
         return await connection.fetchval("select count(*) from documents where outcome = 'indexed'")
-
-
-async def uploads_left(database):
-    async with database.tenant(1) as connection:
-        return await connection.fetchval("select count(*) from uploads")
 
 
 async def run_child(addresses, number):

@@ -2,17 +2,9 @@
 
 import json
 import os
-import shutil
-import subprocess
-import sys
-import tempfile
 from pathlib import Path
 
 import pytest
-
-from adapters.embedded.postgres import attach
-
-FRONTDESK = Path(sys.executable).with_name("frontdesk")
 
 TIME_OFF = """# Time off
 
@@ -31,38 +23,6 @@ TRAVEL = """# Travel policy
 
 Lunch is reimbursed up to 18 euro a day on a business trip.
 """
-
-
-@pytest.fixture(scope="module")
-def folder():
-    made = Path(tempfile.mkdtemp(prefix="frontdesk-cli-"))
-    made.chmod(0o755)
-    yield made
-    shutil.rmtree(made, ignore_errors=True)
-
-
-@pytest.fixture(scope="module")
-def frontdesk(folder):
-    (folder / "home").mkdir(mode=0o755)
-    environment = {**os.environ, "FRONTDESK_HOME": str(folder / "home"), "COLUMNS": "200"}
-
-    def run(*arguments, code=0, stdin="", **settings):
-        done = subprocess.run(
-            [FRONTDESK, *map(str, arguments)],
-            input=stdin,
-            capture_output=True,
-            text=True,
-            cwd=folder,
-            env={**environment, **settings},
-            timeout=120,
-            check=False,
-        )
-        assert done.returncode == code, done.stdout + done.stderr
-        assert "Traceback" not in done.stderr
-        return done
-
-    with attach(folder / "home"):  # or every command would start and stop the server
-        yield run
 
 
 @pytest.fixture(scope="module")

@@ -1,51 +1,15 @@
 """Bots from the command line: made, changed, placed and removed, with a home of their own."""
 
 import json
-import os
-import shutil
-import subprocess
-import sys
-import tempfile
-from pathlib import Path
 
 import pytest
 
-from adapters.embedded.postgres import attach
-
-FRONTDESK = Path(sys.executable).with_name("frontdesk")
-
 
 @pytest.fixture(scope="module")
-def folder():
-    made = Path(tempfile.mkdtemp(prefix="frontdesk-bots-"))
-    made.chmod(0o755)
-    yield made
-    shutil.rmtree(made, ignore_errors=True)
-
-
-@pytest.fixture(scope="module")
-def frontdesk(folder):
-    (folder / "home").mkdir(mode=0o755)
-    environment = {**os.environ, "FRONTDESK_HOME": str(folder / "home"), "COLUMNS": "200"}
-
-    def run(*arguments, code=0):
-        done = subprocess.run(
-            [FRONTDESK, *map(str, arguments)],
-            capture_output=True,
-            text=True,
-            cwd=folder,
-            env=environment,
-            timeout=120,
-            check=False,
-        )
-        assert done.returncode == code, done.stdout + done.stderr
-        assert "Traceback" not in done.stderr
-        return done
-
-    (folder / "time-off.md").write_text("# Time off\n\nEverybody has 28 days of vacation.\n")
-    with attach(folder / "home"):  # or every command would start and stop the server
-        run("ingest", folder / "time-off.md", "--kb", "staff")
-        yield run
+def frontdesk(frontdesk):
+    (frontdesk.folder / "time-off.md").write_text("# Time off\n\nEverybody has 28 days of vacation.\n")
+    frontdesk("ingest", "time-off.md", "--kb", "staff")
+    return frontdesk
 
 
 def test_a_bot_is_made_changed_placed_and_removed(frontdesk, folder):

@@ -8,32 +8,26 @@ from itertools import count
 
 import pytest
 
-from adapters.embedded.cache import InProcessCache
 from adapters.embedded.extractive import ExtractiveAnswerer
-from adapters.postgres.bots import PostgresBots
 from adapters.postgres.channels import PostgresChannels
 from adapters.postgres.given import PostgresGivenAnswers
 from adapters.postgres.inbox import PostgresInbox
-from adapters.postgres.knowledge import PostgresKnowledge
 from adapters.postgres.outbox import PostgresOutbox
-from adapters.postgres.search import PostgresSearch
 from adapters.postgres.sessions import PostgresSessions
 from adapters.postgres.signals import PostgresInterruptions, open_signals
 from adapters.postgres.tickets import PostgresTickets
 from core.channels import ChannelSettings
 from core.desk import Desk
-from core.documents import Block, BlockKind, DocumentVersion, IndexedChunk, Outcome, Passage, ReadDocument
+from core.documents import Passage
 from core.domain import Answer, Attachment, Author, Draft, Message, Origin, Role, TicketState
-from core.engine import Engine
 from core.errors import Busy, ChannelUnavailable, Refused, Rejected
 from core.escalation import TicketPolicy
 from core.inbox import MAX_TRIES, Ending, Incoming, Kind, State, Thread
 from core.outbox import Doubt, Purpose, Target
 from core.places import Place, Platform
-from core.terms import count as count_terms
 from core.tracing import request_id
 from core.wording import NO_WEIGHTS
-from ingest.split import indexed_text, split
+from tests.scenario.house import make_engine, save_document
 
 VACATION = "How many vacation days do full-time employees have?"
 LUNCH = "Up to how much is lunch reimbursed?"
@@ -192,14 +186,9 @@ class Office:
         return self.answerer
 
     def desk(self):
-        engine = Engine(
-            sessions=self.sessions,
-            tickets=self.tickets,
-            bots=PostgresBots(self._database),
-            retriever=PostgresSearch(self._database),
+        engine = make_engine(
+            self._database,
             answerers=self._answerers,
-            embedder=None,
-            cache=InProcessCache(),
             commands=self.commands,
             attachments=self.attachments,
             channels=self.channels,
@@ -245,17 +234,10 @@ class Office:
 
 
 @pytest.fixture
-async def office(database, addresses):
-    knowledge = PostgresKnowledge(database)
+async def office(database, addresses, knowledge):
     kb = await knowledge.create(1, "handbook", (Platform.API,))
     for title, sentence in HANDBOOK.items():
-        document = ReadDocument(title, (Block(BlockKind.PARAGRAPH, sentence),))
-        chunks = [
-            IndexedChunk(chunk, count_terms(indexed_text(title, chunk)), None)
-            for chunk in split(document, lambda text: len(text.split()))
-        ]
-        version = DocumentVersion(f"/{title}.md", title, "markdown", title.encode(), 1, 100, Outcome.INDEXED)
-        await knowledge.save(1, kb.kb_id, version, chunks, None)
+        await save_document(knowledge, kb, title, sentence, source=f"/{title}.md")
     async with open_signals(addresses.application) as signals:
         yield Office(database, signals)
 

@@ -4,21 +4,12 @@ from dataclasses import replace
 
 import pytest
 
-from adapters.embedded.cache import InProcessCache
-from adapters.embedded.extractive import ExtractiveAnswerer
-from adapters.postgres.bots import PostgresBots
-from adapters.postgres.knowledge import PostgresKnowledge
-from adapters.postgres.search import PostgresSearch
-from adapters.postgres.sessions import PostgresSessions
-from adapters.postgres.tickets import PostgresTickets
-from core.documents import Block, BlockKind, DocumentVersion, IndexedChunk, Outcome, ReadDocument
 from core.domain import Author, Message, Origin, Role
-from core.engine import Engine, Policy
+from core.engine import Policy
 from core.errors import NotFound, TooLarge, UsageError
 from core.escalation import TicketPolicy
-from core.places import EMPLOYEE_PLATFORMS, Place, Platform
-from core.terms import count
-from ingest.split import indexed_text, split
+from core.places import Place, Platform
+from tests.scenario.house import Collected, ask_engine, make_engine, save_document
 
 HANDBOOK = {
     "Time off": [
@@ -37,67 +28,21 @@ HANDBOOK = {
 }
 
 
-class Collected:
-    """A Reply that keeps what was written."""
-
-    def __init__(self):
-        self.text = ""
-
-    async def write(self, text):
-        self.text += text
-
-    async def restart(self):
-        self.text = ""
-
-
-async def save(knowledge, kb, title, sentences, tenant_id=1):
-    document = ReadDocument(title, tuple(Block(BlockKind.PARAGRAPH, sentence) for sentence in sentences))
-    chunks = [
-        IndexedChunk(chunk, count(indexed_text(title, chunk)), None)
-        for chunk in split(document, lambda text: len(text.split()))
-    ]
-    version = DocumentVersion(f"/handbook/{title}.md", title, "markdown", title.encode(), 1, 100, Outcome.INDEXED)
-    await knowledge.save(tenant_id, kb.kb_id, version, chunks, None)
+async def save(knowledge, kb, title, sentences):
+    source = f"/handbook/{title}.md"
+    await save_document(knowledge, kb, title, *sentences, source=source, content=title.encode())
 
 
 @pytest.fixture
-async def knowledge(database):
-    store = PostgresKnowledge(database)
-    kb = await store.create(1, "handbook", EMPLOYEE_PLATFORMS)
+async def knowledge(knowledge, kb):
     for title, sentences in HANDBOOK.items():
-        await save(store, kb, title, sentences)
-    return store
+        await save(knowledge, kb, title, sentences)
+    return knowledge
 
 
 @pytest.fixture
-def sessions(database):
-    return PostgresSessions(database)
-
-
-@pytest.fixture
-def tickets(database):
-    return PostgresTickets(database)
-
-
-@pytest.fixture
-def engine(database, knowledge, sessions, tickets):
-    return make_engine(database, sessions, tickets, Policy())
-
-
-def make_engine(database, sessions, tickets, policy):
-    async def extractive(bot):
-        return ExtractiveAnswerer(None)
-
-    return Engine(
-        sessions=sessions,
-        tickets=tickets,
-        bots=PostgresBots(database),
-        retriever=PostgresSearch(database),
-        answerers=extractive,
-        embedder=None,
-        cache=InProcessCache(),
-        policy=policy,
-    )
+def engine(database, knowledge):
+    return make_engine(database)
 
 
 def ask(text, platform=Platform.CONSOLE, thread="t", **more):
@@ -105,10 +50,7 @@ def ask(text, platform=Platform.CONSOLE, thread="t", **more):
 
 
 async def answer(engine, text, **more):
-    reply = Collected()
-    given = await engine.handle(ask(text, **more), reply)
-    assert reply.text == given.text
-    return given
+    return await ask_engine(engine, ask(text, **more))
 
 
 async def test_a_question_is_answered_from_the_documents_with_its_source(engine):
@@ -165,9 +107,9 @@ async def test_a_follow_up_about_something_else_is_not_answered_with_what_was_ca
     [(TicketPolicy.OFFER, 0, "Would you like a person"), (TicketPolicy.OFF, 0, "I found nothing")],
 )
 async def test_the_ticket_policy_decides_what_happens_without_an_answer(
-    database, knowledge, sessions, tickets, policy, opened, said
+    database, knowledge, tickets, policy, opened, said
 ):
-    engine = make_engine(database, sessions, tickets, Policy(tickets=policy))
+    engine = make_engine(database, policy=Policy(tickets=policy))
     given = await answer(engine, "Can I bring my dog to the office?")
     assert said in given.text
     assert len(await tickets.tickets(1)) == opened

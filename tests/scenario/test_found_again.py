@@ -10,23 +10,13 @@ from hypothesis import strategies as st
 from adapters.embedded.cache import InProcessCache
 from adapters.postgres.knowledge import PostgresKnowledge
 from adapters.postgres.search import PostgresSearch
-from core.documents import (
-    Block,
-    BlockKind,
-    DocumentVersion,
-    EmbedderIdentity,
-    IndexedChunk,
-    Outcome,
-    Query,
-    ReadDocument,
-)
+from core.documents import EmbedderIdentity, Query
 from core.errors import StoreUnavailable
 from core.found_again import RememberedSearch
 from core.places import EMPLOYEE_PLATFORMS, Place, Platform
-from core.terms import count, terms
-from ingest.split import indexed_text, split
+from core.terms import terms
+from tests.scenario.vacation import QUESTION, save_days, steps
 
-QUESTION = "How many vacation days do full-time employees have?"
 CONSOLE, SLACK = Place(Platform.CONSOLE, "general"), Place(Platform.SLACK, "general")
 
 
@@ -57,14 +47,7 @@ class Library:
 
     async def save(self, days, name="handbook", source="/time-off.md", tenant_id=1):
         kb = await self.knowledge.create(tenant_id, name, EMPLOYEE_PLATFORMS)
-        text = f"Full-time employees have {days} days of paid vacation in a calendar year."
-        document = ReadDocument("Time off", (Block(BlockKind.PARAGRAPH, text),))
-        chunks = [
-            IndexedChunk(chunk, count(indexed_text("Time off", chunk)), None)
-            for chunk in split(document, lambda words: len(words.split()))
-        ]
-        version = DocumentVersion(source, "Time off", "markdown", str(days).encode(), 1, 100, Outcome.INDEXED)
-        await self.knowledge.save(tenant_id, kb.kb_id, version, chunks, None)
+        await save_days(self.knowledge, kb, days, source, tenant_id)
 
     async def remove(self, source="/time-off.md"):
         kb = await self.knowledge.knowledge_base(1, "handbook")
@@ -224,26 +207,16 @@ async def test_a_store_that_does_not_answer_says_so_and_nothing_is_kept(library)
     assert await library.days() == [28]
 
 
-STEPS = st.lists(
-    st.one_of(
-        st.tuples(st.just("find"), st.sampled_from([QUESTION, QUESTION.upper(), "vacation of full-time employees"])),
-        st.tuples(st.just("change"), st.integers(20, 40)),
-        st.tuples(st.just("remove"), st.just(0)),
-        st.tuples(st.just("withdraw"), st.booleans()),
-        st.tuples(st.just("change during search"), st.integers(41, 60)),
-    ),
-    min_size=2,
-    max_size=12,
-)
+CHANGE_DURING_SEARCH = st.tuples(st.just("change during search"), st.integers(41, 60))
 
 
 @settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=15)
-@given(steps=STEPS)
-async def test_no_passage_is_ever_older_than_its_document(library, steps):
+@given(happened=steps("find", CHANGE_DURING_SEARCH))
+async def test_no_passage_is_ever_older_than_its_document(library, happened):
     await library.knowledge.set_scope(1, "handbook", EMPLOYEE_PLATFORMS, [])
     await library.save(28)
     days, readable = 28, True
-    for step, value in steps:
+    for step, value in happened:
         if step == "change":
             await library.save(value)
             days = value

@@ -1,12 +1,10 @@
 """Stories of a conversation with a model of a loopback server: its memory, and its follow-ups rewritten."""
 
 import asyncio
-import importlib.util
 import re
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime
 from decimal import Decimal
-from pathlib import Path
 
 import pytest
 
@@ -16,14 +14,7 @@ from core.cost import Tally, parse_prices
 from core.domain import Origin, Role, Turn, Usage
 from core.memory import recall, summarise, turn_tokens
 from core.rewrite import Rewriter
-
-_SPEC = importlib.util.spec_from_file_location(
-    "model_server", Path(__file__).parents[1] / "contract" / "model_server.py"
-)
-model_server = importlib.util.module_from_spec(_SPEC)
-_SPEC.loader.exec_module(model_server)
-chunk, stream, reply, error = model_server.chunk, model_server.stream, model_server.reply, model_server.error
-COUNT, DONE, STALL = model_server.COUNT, model_server.DONE, model_server.STALL
+from tests.contract.model_server import COUNT, CUT, DONE, STALL, chunk, error, running_server, stream
 
 WHEN = datetime(2026, 1, 1, tzinfo=UTC)
 FIRST = "How many vacation days do I get?"
@@ -33,7 +24,7 @@ BUDGET = 300
 
 @pytest.fixture
 async def server():
-    async with model_server.running_server() as server:
+    async with running_server() as server:
         yield server
 
 
@@ -99,7 +90,7 @@ BROKEN = {
     "refused": error(400),
     "busy": error(503),
     "rubbish": stream(b"data: {rubbish\n\n"),
-    "cut": stream(chunk("How"), model_server.CUT),
+    "cut": stream(chunk("How"), CUT),
     "empty": says(""),
     "silent": stream(STALL),
 }

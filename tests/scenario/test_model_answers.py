@@ -1,12 +1,10 @@
 """Stories of answers by a model: a loopback chat server says what it says, and people read only what may stand."""
 
-import importlib.util
 import json
 from contextlib import asynccontextmanager
 from dataclasses import replace
 from datetime import UTC, datetime
 from itertools import pairwise
-from pathlib import Path
 
 import pytest
 from hypothesis import HealthCheck, given, settings
@@ -22,15 +20,7 @@ from core.documents import Passage
 from core.domain import AnswerRequest, BotConfiguration, Mode, Role, Turn, Usage
 from core.errors import ModelUnavailable
 from core.model_chain import ModelChain
-
-_SPEC = importlib.util.spec_from_file_location(
-    "model_server", Path(__file__).parents[1] / "contract" / "model_server.py"
-)
-model_server = importlib.util.module_from_spec(_SPEC)
-_SPEC.loader.exec_module(model_server)
-CUT, STALL, DONE, COUNT = model_server.CUT, model_server.STALL, model_server.DONE, model_server.COUNT
-RETRIED, FINAL, TOO_LONG = model_server.RETRIED, model_server.FINAL, model_server.TOO_LONG
-chunk, stream, running_server = model_server.chunk, model_server.stream, model_server.running_server
+from tests.contract.model_server import COUNT, CUT, DONE, FINAL, RETRIED, STALL, TOO_LONG, chunk, running_server, stream
 
 QUICK = RetryPolicy(base_s=0.001, cap_s=0.002)
 

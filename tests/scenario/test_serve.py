@@ -2,69 +2,39 @@
 
 import asyncio
 import json
-import os
-import shutil
 import signal
 import socket
-import subprocess
-import sys
-import tempfile
 import threading
 import time
 import urllib.error
 import urllib.request
 from contextlib import contextmanager
+from dataclasses import replace
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from pathlib import Path
 
 import asyncpg
 import psutil
 import pytest
 
-from adapters.embedded.postgres import attach
 from adapters.telemetry import tracing
 
-FRONTDESK = Path(sys.executable).with_name("frontdesk")
 KEY = "a key of at least twenty characters"
 TIME_OFF = "# Time off\n\n## Vacation\n\nFull-time employees have 28 days of paid vacation in a calendar year.\n"
 
 
 @pytest.fixture(scope="module")
-def folder():
-    made = Path(tempfile.mkdtemp(prefix="frontdesk-serve-"))
-    made.chmod(0o755)
-    yield made
-    shutil.rmtree(made, ignore_errors=True)
-
-
-@pytest.fixture(scope="module")
-def server(folder):
-    (folder / "home").mkdir(mode=0o755)
-    with attach(folder / "home") as attachment:
-        yield attachment
-
-
-@pytest.fixture(scope="module")
-def environment(folder, server):
-    (folder / "time-off.md").write_text(TIME_OFF)
-    made = {**os.environ, "FRONTDESK_HOME": str(folder / "home"), "HTTP_KEYS": f"shop={KEY}", "COLUMNS": "200"}
-    for arguments in (["ingest", "time-off.md", "--kb", "staff"], ["kb", "scope", "staff", "--platform", "api"]):
-        subprocess.run([FRONTDESK, *arguments], cwd=folder, env=made, check=True, capture_output=True, timeout=120)
-    return made
+def frontdesk(frontdesk):
+    (frontdesk.folder / "time-off.md").write_text(TIME_OFF)
+    frontdesk("ingest", "time-off.md", "--kb", "staff")
+    frontdesk("kb", "scope", "staff", "--platform", "api")
+    return replace(frontdesk, environment={**frontdesk.environment, "HTTP_KEYS": f"shop={KEY}"})
 
 
 @contextmanager
-def running(folder, environment, *arguments, **settings):
+def running(frontdesk, *arguments, **settings):
     """Run a command until the block ends; yield it with the first line it printed."""
-    with (folder / f"{arguments[0]}.log").open("a") as log:
-        process = subprocess.Popen(
-            [FRONTDESK, *arguments],
-            cwd=folder,
-            env={**environment, **settings},
-            stdout=subprocess.PIPE,
-            stderr=log,
-            text=True,
-        )
+    with (frontdesk.folder / f"{arguments[0]}.log").open("a") as log:
+        process = frontdesk.start(*arguments, stderr=log, **settings)
         try:
             yield process, process.stdout.readline()
         finally:
@@ -73,9 +43,9 @@ def running(folder, environment, *arguments, **settings):
 
 
 @contextmanager
-def serving(folder, environment, *arguments, **settings):
-    with running(folder, environment, "serve", "--port", "0", *arguments, **settings) as (process, line):
-        assert line.startswith("Listening on http://127.0.0.1:"), (folder / "serve.log").read_text()
+def serving(frontdesk, *arguments, **settings):
+    with running(frontdesk, "serve", "--port", "0", *arguments, **settings) as (process, line):
+        assert line.startswith("Listening on http://127.0.0.1:"), (frontdesk.folder / "serve.log").read_text()
         yield process, line.split()[-1]
 
 
@@ -151,8 +121,8 @@ def collector():
         server.shutdown()
 
 
-def test_one_process_listens_answers_and_ends_when_told(folder, environment):
-    with serving(folder, environment) as (process, url):
+def test_one_process_listens_answers_and_ends_when_told(frontdesk):
+    with serving(frontdesk) as (process, url):
         assert call(f"{url}/health/live")[0] == 200
         ready = json.loads(call(f"{url}/health/ready")[1])
         assert set(ready["parts"]) == {"database", "worker"}
@@ -166,10 +136,10 @@ def test_one_process_listens_answers_and_ends_when_told(folder, environment):
         assert process.wait(10) == 0
 
 
-def test_requests_are_logged_and_traced_under_one_id(folder, environment):
+def test_requests_are_logged_and_traced_under_one_id(frontdesk, folder):
     with collector() as (address, paths):
         settings = {"LOG_LEVEL": "info", "OTEL_EXPORTER_OTLP_ENDPOINT": address, "OTEL_BSP_SCHEDULE_DELAY": "100"}
-        with serving(folder, environment, **settings) as (process, url):
+        with serving(frontdesk, **settings) as (process, url):
             wait_for_answer(ask(url, "e-logged"))
             wait_until(lambda: b"answer" in b"".join(paths.get("/v1/traces", [])))
             process.send_signal(signal.SIGTERM)
@@ -183,48 +153,40 @@ def test_requests_are_logged_and_traced_under_one_id(folder, environment):
     assert all(each in exported for each in trace_ids)
 
 
-def test_a_tracer_that_is_not_installed_is_named(folder, environment):
+def test_a_tracer_that_is_not_installed_is_named(frontdesk, folder):
     hidden = folder / "hidden" / "opentelemetry"
     hidden.mkdir(parents=True)
     (hidden / "__init__.py").write_text("raise ImportError('not here')")
-    done = subprocess.run(
-        [FRONTDESK, "worker"],
-        cwd=folder,
-        env={**environment, "OTEL_EXPORTER_OTLP_ENDPOINT": "http://127.0.0.1:1", "PYTHONPATH": str(hidden.parent)},
-        capture_output=True,
-        text=True,
-        timeout=60,
-        check=False,
-    )
-    assert done.returncode == 2
+    endpoint = {"OTEL_EXPORTER_OTLP_ENDPOINT": "http://127.0.0.1:1", "PYTHONPATH": str(hidden.parent)}
+    done = frontdesk("worker", code=2, **endpoint)
     assert "frontdesk[otel]" in done.stderr
 
 
-def test_the_oldest_rows_of_the_inbox_are_dropped(folder, environment, server):
-    with serving(folder, environment) as (_, url):
+def test_the_oldest_rows_of_the_inbox_are_dropped(frontdesk):
+    with serving(frontdesk) as (_, url):
         paths = {event_id: ask(url, event_id).removeprefix(url) for event_id in ("e-old", "e-young")}
         for path in paths.values():
             wait_for_answer(url + path)
     for days, event_id in ((4, "e-old"), (2, "e-young")):
         sql = f"update inbox set ended_at = now() - interval '{days} days' where event_id = '{event_id}'"
-        asyncio.run(execute(server.owner_url("frontdesk"), sql))
-    with serving(folder, environment, INBOX_DAYS="3") as (_, url):
+        asyncio.run(execute(frontdesk.server.owner_url("frontdesk"), sql))
+    with serving(frontdesk, INBOX_DAYS="3") as (_, url):
         wait_until(lambda: status(url + paths["e-old"]) == 404)
         assert status(url + paths["e-young"]) == 200
 
 
-def test_a_worker_answers_what_another_process_has_taken(folder, environment):
-    with serving(folder, environment, "--no-worker") as (_, url):
+def test_a_worker_answers_what_another_process_has_taken(frontdesk):
+    with serving(frontdesk, "--no-worker") as (_, url):
         place = ask(url, "e-2")
-        with running(folder, environment, "worker", "--metrics-port", "0") as (worker, line):
+        with running(frontdesk, "worker", "--metrics-port", "0") as (worker, line):
             assert "28 days" in wait_for_answer(place)
             assert call(f"{line.split()[-1]}/health/ready")[0] == 200
             worker.send_signal(signal.SIGINT)
             assert worker.wait(10) == 0
 
 
-def test_a_killed_embedded_server_is_started_again(folder, environment):
-    with serving(folder, environment) as (_, url):
+def test_a_killed_embedded_server_is_started_again(frontdesk, folder):
+    with serving(frontdesk) as (_, url):
         pid = int((folder / "home/postgres/data/postmaster.pid").read_text().split()[0])
         postmaster = psutil.Process(pid)
         for each in (postmaster, *postmaster.children(recursive=True)):
@@ -234,24 +196,15 @@ def test_a_killed_embedded_server_is_started_again(folder, environment):
         assert "28 days" in wait_for_answer(ask(url, "e-3"))
 
 
-def test_half_a_configuration_is_refused_with_one_list(folder, environment):
+def test_half_a_configuration_is_refused_with_one_list(frontdesk):
     with socket.create_server(("127.0.0.1", 0)) as taken:
-        done = subprocess.run(
-            [FRONTDESK, "serve", "--port", str(taken.getsockname()[1])],
-            cwd=folder,
-            env={
-                **environment,
-                "DATABASE_URL": "postgresql://frontdesk:secret@127.0.0.1:1/frontdesk",
-                "HTTP_KEYS": "shop=short",
-                "HTTP_CALLBACKS": "other=https://example.org/answers",
-                "MODELS": "some-model",
-            },
-            capture_output=True,
-            text=True,
-            timeout=60,
-            check=False,
-        )
-    assert done.returncode == 2
+        half = {
+            "DATABASE_URL": "postgresql://frontdesk:secret@127.0.0.1:1/frontdesk",
+            "HTTP_KEYS": "shop=short",
+            "HTTP_CALLBACKS": "other=https://example.org/answers",
+            "MODELS": "some-model",
+        }
+        done = frontdesk("serve", "--port", taken.getsockname()[1], code=2, **half)
     lines = done.stderr.splitlines()
     assert lines[0] == "error: Frontdesk does not start half-configured:"
     assert len(lines) == 7

@@ -4,34 +4,16 @@ import asyncio
 
 import pytest
 from hypothesis import HealthCheck, given, settings
-from hypothesis import strategies as st
 
-from adapters.embedded.cache import InProcessCache
 from adapters.embedded.extractive import ExtractiveAnswerer
 from adapters.postgres.bots import PostgresBots
 from adapters.postgres.knowledge import PostgresKnowledge
 from adapters.postgres.search import PostgresSearch
 from adapters.postgres.sessions import PostgresSessions
-from adapters.postgres.tickets import PostgresTickets
-from core.documents import Block, BlockKind, DocumentVersion, IndexedChunk, Outcome, ReadDocument
 from core.domain import Author, BotConfiguration, Message, Mode, Origin
-from core.engine import Engine
 from core.places import EMPLOYEE_PLATFORMS, Place, Platform
-from core.terms import count
-from ingest.split import indexed_text, split
-
-QUESTION = "How many vacation days do full-time employees have?"
-
-
-class Collected:
-    def __init__(self):
-        self.text = ""
-
-    async def write(self, text):
-        self.text += text
-
-    async def restart(self):
-        self.text = ""
+from tests.scenario.house import ask_engine, make_engine
+from tests.scenario.vacation import QUESTION, save_days, steps
 
 
 class Counting:
@@ -60,45 +42,26 @@ class House:
     def __init__(self, database, kb):
         self.knowledge, self.sessions = PostgresKnowledge(database), PostgresSessions(database)
         self.bots, self.kb, self.answerer = PostgresBots(database), kb, Counting()
-        self.tickets, self.threads = PostgresTickets(database), 0
+        self.database, self.threads = database, 0
         self.use(PostgresSearch(database))
 
     def use(self, retriever):
-        self.engine = Engine(
-            sessions=self.sessions,
-            tickets=self.tickets,
-            bots=self.bots,
-            retriever=retriever,
-            answerers=self.choose,
-            embedder=None,
-            cache=InProcessCache(),
-        )
+        self.engine = make_engine(self.database, retriever=retriever, answerers=self.choose)
 
     async def choose(self, bot):
         return self.answerer
 
     async def save(self, days, source="/time-off.md"):
-        text = f"Full-time employees have {days} days of paid vacation in a calendar year."
-        document = ReadDocument("Time off", (Block(BlockKind.PARAGRAPH, text),))
-        chunks = [
-            IndexedChunk(chunk, count(indexed_text("Time off", chunk)), None)
-            for chunk in split(document, lambda words: len(words.split()))
-        ]
-        version = DocumentVersion(source, "Time off", "markdown", str(days).encode(), 1, 100, Outcome.INDEXED)
-        await self.knowledge.save(1, self.kb.kb_id, version, chunks, None)
+        await save_days(self.knowledge, self.kb, days, source)
 
     async def ask(self, text=QUESTION, platform=Platform.CONSOLE, channel="general", thread=None, **more):
         self.threads += 1
         place = Place(platform, channel, thread or f"thread {self.threads}")
-        reply = Collected()
-        answer = await self.engine.handle(Message(1, place, Author("u1"), text, **more), reply)
-        assert reply.text == answer.text
-        return answer
+        return await ask_engine(self.engine, Message(1, place, Author("u1"), text, **more))
 
 
 @pytest.fixture
-async def house(database):
-    kb = await PostgresKnowledge(database).create(1, "handbook", EMPLOYEE_PLATFORMS)
+async def house(database, kb):
     made = House(database, kb)
     await made.save(28)
     return made
@@ -217,25 +180,13 @@ async def test_secrets_are_hidden_before_anything_is_kept_and_the_author_is_told
     assert number not in (await house.sessions.session(1, answer.session_id)).title
 
 
-STEPS = st.lists(
-    st.one_of(
-        st.tuples(st.just("ask"), st.sampled_from([QUESTION, QUESTION.upper(), "vacation of full-time employees"])),
-        st.tuples(st.just("change"), st.integers(20, 40)),
-        st.tuples(st.just("remove"), st.just(0)),
-        st.tuples(st.just("withdraw"), st.booleans()),
-    ),
-    min_size=2,
-    max_size=12,
-)
-
-
 @settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=15)
-@given(steps=STEPS)
-async def test_no_answer_is_ever_older_than_its_documents(house, steps):
+@given(happened=steps("ask"))
+async def test_no_answer_is_ever_older_than_its_documents(house, happened):
     await house.knowledge.set_scope(1, "handbook", EMPLOYEE_PLATFORMS, [])
     await house.save(28)
     days, readable = 28, True
-    for step, value in steps:
+    for step, value in happened:
         if step == "change":
             await house.save(value)
             days = value

