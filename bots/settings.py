@@ -232,7 +232,15 @@ class Settings(BaseSettings):
     def _pairs(cls, value: Any) -> Any:
         return dict(part.strip().partition("=")[::2] for part in value.split(",")) if isinstance(value, str) else value
 
-    @field_validator("fetch_allow_hosts", "fetch_allow_networks", "models", "telegram_administrators", mode="before")
+    @field_validator(
+        "fetch_allow_hosts",
+        "fetch_allow_networks",
+        "models",
+        "slack_workspaces",
+        "teams_hosts",
+        "telegram_administrators",
+        mode="before",
+    )
     @classmethod
     def _split(cls, value: Any) -> Any:
         return [part.strip() for part in value.split(",") if part.strip()] if isinstance(value, str) else value
@@ -278,11 +286,6 @@ class Settings(BaseSettings):
         if not all(part.isascii() and part.isdigit() for part in value):
             raise ValueError("ids are numbers, such as 123456789")
         return value
-
-    @field_validator("teams_hosts", mode="before")
-    @classmethod
-    def _hosts(cls, value: Any) -> Any:
-        return [part.strip() for part in value.split(",") if part.strip()] if isinstance(value, str) else value
 
     @field_validator("teams_tenants", mode="before")
     @classmethod
