@@ -9,24 +9,15 @@ mode every update is delivered twice. Each message is a command that asks, so th
 
 import argparse
 import asyncio
-import os
-import sys
-import tempfile
 import time
 from collections import defaultdict
-from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
-from pathlib import Path
-from subprocess import DEVNULL, Popen, run
+from collections.abc import Callable
 from typing import Any
 
-import asyncpg
-
-from adapters.embedded.postgres import attach
+from bench.faults.house import House, Running, free_port, house
+from core.places import Platform
 from tests.platform.telegram_server import TelegramServer
 
-PORTS = (18_131, 18_132)
-TIME_OFF = "# Time off\n\nFull-time employees have 28 days of paid vacation in a calendar year.\n"
 PATIENCE_S = 600.0
 
 _ANSWERED = """
@@ -35,76 +26,59 @@ where settled = 'sent' and purpose = 'answer'
 """
 
 
-def frontdesk(*arguments: str) -> list[str]:
-    """Write a command of Frontdesk."""
-    return [sys.executable, "-m", "bots", *arguments]
-
-
-@contextmanager
-def serving(port: int, environment: dict[str, str]) -> Iterator["Popen[bytes]"]:
-    """Run a process that listens and works until the block ends."""
-    process = Popen(frontdesk("serve", "--port", str(port)), env=environment, stdout=DEVNULL)
-    try:
-        yield process
-    finally:
-        process.kill()
-        process.wait()
-
-
-async def measure(folder: Path, owner_url: str, options: argparse.Namespace) -> None:
+async def measure(options: argparse.Namespace) -> None:
     """Write to all chats in turn, wait until all is answered, and count."""
     async with TelegramServer(scale=0.1) as telegram:
         bot = telegram.add_bot()
-        environment = prepare(folder, telegram.url, bot.token, options.mode)
         people = [telegram.add_user(f"u{number}") for number in range(options.chats)]
         chats = [telegram.private(bot, person) for person in people]
-        telegram.updates.repeat = 2 if options.mode == "webhook" else 1
-        with ExitStack() as stack:
-            processes = [stack.enter_context(serving(port, environment)) for port in PORTS]
+        webhook = options.mode == "webhook"
+        telegram.updates.repeat = 2 if webhook else 1
+        port = free_port()
+        with house(Platform.TELEGRAM, **settings(telegram.url, bot.token, options.mode, port)) as made:
+            served = [made.frontdesk("serve", "--port", str(one)) for one in (made.port, port)]
             begun_s = time.perf_counter()
-            asked: dict[str, list[int]] = defaultdict(list)
-            for number in range(options.updates):
-                chat, person = chats[number % len(chats)], people[number % len(chats)]
-                said = await telegram.say(chat, person, f"/ask How many days of vacation are there, for no. {number}?")
-                asked[str(chat.chat_id)].append(said.message_id)
-            killed = options.mode == "webhook"
-            while (answered := answers(telegram, chats)) < options.updates:
-                if not killed and answered >= options.updates // 4:
-                    processes[0].kill()
-                    killed = True
-                if time.perf_counter() - begun_s > PATIENCE_S:
-                    break
-                await asyncio.sleep(0.1)
+            asked = await ask(telegram, chats, people, options.updates)
+            await all_answered(lambda: answers(telegram, chats), options.updates, None if webhook else served[0])
             took_s = time.perf_counter() - begun_s
             await asyncio.sleep(3.0)  # for answers too many
-            print(f"{options.mode}: {options.updates} updates to {len(chats)} chats, {took_s:.0f} s")
-            print(f"answers seen {answers(telegram, chats)}, in order and one each: {await in_order(owner_url, asked)}")
-            print(
-                f"deliveries {len(telegram.deliveries)}, early calls {telegram.early_calls}, "
-                f"refused {telegram.flood.refused}"
-            )
+            ordered = await in_order(made, asked)
+    print(f"{options.mode}: {options.updates} updates to {len(chats)} chats, {took_s:.0f} s")
+    print(f"answers seen {answers(telegram, chats)}, in order and one each: {ordered}")
+    print(
+        f"deliveries {len(telegram.deliveries)}, early calls {telegram.early_calls}, refused {telegram.flood.refused}"
+    )
 
 
-def prepare(folder: Path, url: str, token: str, mode: str) -> dict[str, str]:
-    """Ingest a document and return the environment of the processes."""
-    environment = {
-        **os.environ,
-        "FRONTDESK_HOME": str(folder),
+def settings(url: str, token: str, mode: str, port: int) -> dict[str, str]:
+    """Return the settings of the processes, of which the one at PORT is told of updates by webhook."""
+    return {
         "TELEGRAM_BOTS": f"help={token}",
         "TELEGRAM_API_URL": url,
         "TELEGRAM_MODE": mode,
-        "PUBLIC_URL": f"http://127.0.0.1:{PORTS[1]}",
-        "AUTHOR_PER_MINUTE": "100000",
+        "PUBLIC_URL": f"http://127.0.0.1:{port}",
         "LOG_LEVEL": "error",
         "WORKER_CONCURRENCY": "16",  # most of them wait for their turn in a chat
     }
-    (folder / "time-off.md").write_text(TIME_OFF)
-    for arguments in (
-        ["ingest", str(folder / "time-off.md"), "--kb", "staff"],
-        ["kb", "scope", "staff", "--platform", "telegram"],
-    ):
-        run(frontdesk(*arguments), env=environment, check=True, stdout=DEVNULL)
-    return environment
+
+
+async def ask(telegram: TelegramServer, chats: list[Any], people: list[Any], count: int) -> dict[str, list[int]]:
+    """Send COUNT questions, and return the ids of each chat's."""
+    asked: dict[str, list[int]] = defaultdict(list)
+    for number in range(count):
+        chat, person = chats[number % len(chats)], people[number % len(chats)]
+        said = await telegram.say(chat, person, f"/ask How many days of vacation are there, for no. {number}?")
+        asked[str(chat.chat_id)].append(said.message_id)
+    return asked
+
+
+async def all_answered(seen: Callable[[], int], count: int, doomed: Running | None) -> None:
+    """Wait until COUNT answers are seen, for at most PATIENCE_S, and kill the DOOMED process on the way."""
+    end_s = time.perf_counter() + PATIENCE_S
+    while seen() < count and time.perf_counter() < end_s:
+        if doomed is not None and doomed.alive and seen() >= count // 4:
+            doomed.kill()
+        await asyncio.sleep(0.1)
 
 
 def answers(telegram: TelegramServer, chats: list[Any]) -> int:
@@ -112,9 +86,9 @@ def answers(telegram: TelegramServer, chats: list[Any]) -> int:
     return sum(len(telegram.from_bot(chat)) for chat in chats)
 
 
-async def in_order(owner_url: str, asked: dict[str, list[int]]) -> bool:
+async def in_order(made: House, asked: dict[str, list[int]]) -> bool:
     """Tell whether each question of each chat has one answer, below that of the question before it."""
-    connection = await asyncpg.connect(owner_url)
+    connection = await made.owner()
     try:
         await connection.execute("select set_config('frontdesk.tenant_id', '1', false)")
         rows = await connection.fetch(_ANSWERED)
@@ -132,12 +106,7 @@ def main() -> None:
     parser.add_argument("--updates", type=int, default=1_000)
     parser.add_argument("--chats", type=int, default=100)
     parser.add_argument("--mode", choices=("polling", "webhook"), default="polling")
-    options = parser.parse_args()
-    with tempfile.TemporaryDirectory(prefix="frontdesk-bench-", ignore_cleanup_errors=True) as name:
-        folder = Path(name)
-        folder.chmod(0o755)
-        with attach(folder) as attachment:
-            asyncio.run(measure(folder, attachment.owner_url("frontdesk"), options))
+    asyncio.run(measure(parser.parse_args()))
 
 
 if __name__ == "__main__":

@@ -1,12 +1,10 @@
 """A Frontdesk of real processes in a folder of its own, and what its database says happened."""
 
 import asyncio
-import shutil
 import signal
 import socket
 import subprocess
 import sys
-import tempfile
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
@@ -16,8 +14,10 @@ from typing import Any
 
 import asyncpg
 
-from adapters.embedded.postgres import Attachment, attach
+from adapters.embedded.postgres import Attachment
+from bench.embedded import embedded_postgres
 from bots.settings import Settings
+from core.places import Platform
 
 ROOT = Path(__file__).parents[2]
 HANDBOOK = ROOT / "bots" / "handbook"
@@ -110,11 +110,16 @@ class House:
         """Start a `frontdesk` command."""
         return self.start(arguments[0], "bots", *arguments, **more)
 
-    def run(self, *arguments: str) -> None:
+    def run(self, *arguments: str, **more: str) -> None:
         """Run a `frontdesk` command to its end."""
-        running = self.frontdesk(*arguments)
+        running = self.frontdesk(*arguments, **more)
         if running.wait(120) != 0:
             raise RuntimeError(f"frontdesk {' '.join(arguments)} failed: {running.tail()}")
+
+    def learn(self, platform: Platform, **more: str) -> None:
+        """Ingest a page of the sample handbook, for PLATFORM."""
+        self.run("ingest", str(HANDBOOK / "time-off.md"), "--kb", "handbook", **more)
+        self.run("kb", "scope", "handbook", "--platform", platform, **more)
 
     def web(self, *arguments: str, **more: str) -> Running:
         """Start a web process without a worker."""
@@ -175,18 +180,12 @@ def _with(settings: dict[str, str]) -> list[str]:
 
 
 @contextmanager
-def house(**settings: str) -> Iterator[House]:
-    """Make a house with the sample handbook in its knowledge base, answering on the HTTP channel."""
-    folder = Path(tempfile.mkdtemp(prefix="frontdesk-faults-"))
-    folder.chmod(0o755)
-    try:
-        with attach(folder) as server:
-            made = House(folder, server, settings=settings)
-            try:
-                made.run("ingest", str(HANDBOOK / "time-off.md"), "--kb", "handbook")
-                made.run("kb", "scope", "handbook", "--platform", "api")
-                yield made
-            finally:
-                made.stop()
-    finally:
-        shutil.rmtree(folder, ignore_errors=True)
+def house(platform: Platform = Platform.API, **settings: str) -> Iterator[House]:
+    """Make a house with a page of the sample handbook in a knowledge base that answers on PLATFORM."""
+    with embedded_postgres("frontdesk-faults-") as (folder, server):
+        made = House(folder, server, settings=settings)
+        try:
+            made.learn(platform)
+            yield made
+        finally:
+            made.stop()

@@ -5,14 +5,14 @@ import signal
 import subprocess
 import time
 from collections.abc import Sequence
-from pathlib import Path
 
 import asyncpg
 import psutil
 
 from bench.faults.house import House, free_port, house
-from bench.faults.scenarios import Outcome, audit, keep_sending, ready
-from bench.faults.sender import QUESTION, Ack, client, message, send, send_at_rate, send_until_accepted, summary
+from bench.faults.scenarios import Outcome, audit, conclude, ready, under_load
+from bench.faults.sender import QUESTION, client, message, send, send_at_rate, send_until_accepted, summary
+from core.places import Platform
 
 
 async def acknowledge(seconds: int = 60, burst: int = 500) -> Outcome:
@@ -26,12 +26,11 @@ async def acknowledge(seconds: int = 60, burst: int = 500) -> Outcome:
             steady = await send_at_rate(session, made.events_url, events, 100)
             events = [message(1_000_000 + number) for number in range(burst)]
             at_once = list(await asyncio.gather(*(send(session, made.events_url, event) for event in events)))
-        ended = await made.all_ended(300)
-        figures, broken = await audit(made, [*steady, *at_once])
+        figures, broken = await conclude(made, [*steady, *at_once], 300)
         slow = [ack for ack in (*steady, *at_once) if ack.seconds > 3 or not ack.accepted]
         if slow:
             broken.append(f"{len(slow)} not acknowledged within 3 s")
-        figures = {"steady": summary(steady), "at once": summary(at_once), "ended_s": ended, **figures}
+        figures = {"steady": summary(steady), "at once": summary(at_once), **figures}
         return Outcome(f"100 messages/s for {seconds} s, then {burst} at once", figures, broken)
 
 
@@ -87,25 +86,19 @@ async def fairness(count: int = 60, flood: int = 1_000) -> Outcome:
             waiting = await made.value("select count(*) from inbox where tenant_id = 2 and state = 'waiting'")
             acks = await sending
         rss_mb = worker.memory_info().rss / 1e6
-        ended_s = await made.all_ended(300)
-        figures, broken = await audit(made, [ack for ack in acks if ack.accepted][:0])
+        figures, broken = await conclude(made, [], 300)  # both tenants' events have the same ids
     if _p95(beside) > 2 * _p95(alone):
         broken.append(f"p95 went from {_p95(alone) * 1000:.0f} to {_p95(beside) * 1000:.0f} ms")
     if rss_mb > 600:
         broken.append(f"the worker takes {rss_mb:.0f} MB")
     shown = {"p95_alone_ms": round(_p95(alone) * 1000), "p95_beside_ms": round(_p95(beside) * 1000)}
-    more = {"waiting_of_the_other": waiting, "worker_mb": round(rss_mb), "ended_s": ended_s, "flood": summary(acks)}
+    more = {"waiting_of_the_other": waiting, "worker_mb": round(rss_mb), "flood": summary(acks)}
     return Outcome("one tenant floods", {**shown, **more, **figures}, broken)
 
 
 async def _second_tenant(made: House) -> None:
     await made.fetch("insert into tenants (tenant_id, slug, name) values (2, 'second', 'Second tenant')")
-    for arguments in (
-        ("ingest", str(Path(__file__).parents[2] / "bots" / "handbook" / "time-off.md"), "--kb", "handbook"),
-        ("kb", "scope", "handbook", "--platform", "api"),
-    ):
-        if made.frontdesk(*arguments, TENANT_ID="2").wait(120) != 0:
-            raise RuntimeError("the second tenant could not be made")
+    made.learn(Platform.API, TENANT_ID="2")
 
 
 def _p95(times: Sequence[float]) -> float:
@@ -132,21 +125,17 @@ async def _ended(connection: asyncpg.Connection, event_id: str) -> None:
 
 
 async def soak(minutes: float = 60.0, *, per_second: float = 10.0) -> Outcome:
-    """Work steadily for a long time and watch memory, descriptors and threads."""
+    """Work steadily for a long time and watch memory and descriptors."""
     with house() as made:
         running = [made.web(), made.worker()]
         await ready(made)
-        acks: list[Ack] = []
-        sending = asyncio.create_task(keep_sending(made, acks, per_second))
-        await asyncio.sleep(min(120.0, minutes * 20))
         processes = [psutil.Process(one.process.pid) for one in running]
-        before = [(one.memory_info().rss, one.num_fds(), one.num_threads()) for one in processes]
-        await asyncio.sleep(minutes * 60)
-        after = [(one.memory_info().rss, one.num_fds(), one.num_threads()) for one in processes]
-        sending.cancel()
-        await asyncio.gather(sending, return_exceptions=True)
-        await made.all_ended(60)
-        figures, broken = await audit(made, acks)
+        async with under_load(made, per_second) as acks:
+            await asyncio.sleep(min(120.0, minutes * 20))
+            before = [(one.memory_info().rss, one.num_fds()) for one in processes]
+            await asyncio.sleep(minutes * 60)
+            after = [(one.memory_info().rss, one.num_fds()) for one in processes]
+        figures, broken = await conclude(made, acks, 60)
     for name, old, new in zip(("web", "worker"), before, after, strict=True):
         figures[f"{name}_rss_mb"] = f"{old[0] / 1e6:.0f} -> {new[0] / 1e6:.0f}"
         figures[f"{name}_fds"] = f"{old[1]} -> {new[1]}"

@@ -6,12 +6,13 @@ import random
 import signal
 import time
 from collections import Counter
-from collections.abc import Sequence
-from contextlib import suppress
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
 from typing import Any
 
 import aiohttp
+import psutil
 
 from bench.faults.house import House, Running, house
 from bench.faults.sender import QUESTION, Ack, client, message, send, send_at_rate, send_until_accepted
@@ -88,6 +89,15 @@ async def audit(made: House, acks: Sequence[Ack]) -> tuple[dict[str, Any], list[
     return figures, broken
 
 
+async def conclude(made: House, acks: Sequence[Ack], within_s: float) -> tuple[dict[str, Any], list[str]]:
+    """Wait until every message has ended, and audit."""
+    took_s = await made.all_ended(within_s)
+    figures, broken = await audit(made, acks)
+    if took_s is None:
+        broken.append(f"not all ended within {within_s:g} s")
+    return {"ended_s": took_s and round(took_s, 1), **figures}, broken
+
+
 async def thrice(count: int = 1_000) -> Outcome:
     """Deliver every message three times, shuffled and concurrently."""
     with house() as made:
@@ -104,13 +114,10 @@ async def thrice(count: int = 1_000) -> Outcome:
 
         async with client() as session:
             acks = list(await asyncio.gather(*(deliver(session, event) for event in events)))
-        took = await made.all_ended(120)
-        figures, broken = await audit(made, acks)
+        figures, broken = await conclude(made, acks, 120)
         answers = await made.value("select count(*) from answer_events where kind = 'answer'")
         if answers != count:
             broken.append(f"{answers} answers to {count} messages")
-        if took is None:
-            broken.append("not all ended within 120 s")
         return Outcome("each message three times", {"answers": answers, **figures}, broken)
 
 
@@ -121,30 +128,21 @@ async def kill_workers(kills: int = 200, *, per_second: float = 8.0) -> Outcome:
         await ready(made)
         chance = random.Random(11)  # noqa: S311
         workers = [_crashing(made, chance) for _ in range(2)]
-        acks: list[Ack] = []
-        sending = asyncio.create_task(keep_sending(made, acks, per_second))
         killed: Counter[str] = Counter()
-        while sum(killed.values()) < kills:
-            await asyncio.sleep(chance.uniform(0.3, 1.2))
-            for index, (worker, step) in enumerate(workers):
-                if not worker.alive:
-                    killed[step] += 1
-                    workers[index] = _crashing(made, chance)
-                elif step == "at random" and chance.random() < 0.5:
+        async with under_load(made, per_second) as acks:
+            while sum(killed.values()) < kills:
+                await asyncio.sleep(chance.uniform(0.3, 1.2))
+                for index, (worker, step) in enumerate(workers):
+                    if worker.alive and (step != "at random" or chance.random() >= 0.5):
+                        continue
                     worker.kill()
                     killed[step] += 1
                     workers[index] = _crashing(made, chance)
-        sending.cancel()
-        await asyncio.gather(sending, return_exceptions=True)
         for worker, _ in workers:
             worker.kill()
         made.worker()
-        took = await made.all_ended(60)
-        figures, broken = await audit(made, acks)
-        if took is None:
-            broken.append("not all ended within 60 s of the restart")
-        figures = {"kills": dict(killed), "ended_s": took and round(took, 1), **figures}
-        return Outcome("workers killed", figures, broken)
+        figures, broken = await conclude(made, acks, 60)
+        return Outcome("workers killed", {"kills": dict(killed), **figures}, broken)
 
 
 def _crashing(made: House, chance: random.Random) -> tuple[Running, str]:
@@ -154,7 +152,19 @@ def _crashing(made: House, chance: random.Random) -> tuple[Running, str]:
     return made.worker("--die-at", step, "--after", str(chance.randint(1, 4))), step
 
 
-async def keep_sending(made: House, acks: list[Ack], per_second: float) -> None:
+@asynccontextmanager
+async def under_load(made: House, per_second: float) -> AsyncIterator[list[Ack]]:
+    """Send messages until the block ends; yield what becomes of them."""
+    acks: list[Ack] = []
+    sending = asyncio.create_task(_keep_sending(made, acks, per_second))
+    try:
+        yield acks
+    finally:
+        sending.cancel()
+        await asyncio.gather(sending, return_exceptions=True)
+
+
+async def _keep_sending(made: House, acks: list[Ack], per_second: float) -> None:
     """Send messages, each until it is acknowledged."""
     async with client() as session, asyncio.TaskGroup() as group:
 
@@ -172,21 +182,15 @@ async def kill_postgres(kills: int = 20, *, per_second: float = 10.0) -> Outcome
         made.web()
         made.worker()
         await ready(made)
-        acks: list[Ack] = []
-        sending = asyncio.create_task(keep_sending(made, acks, per_second))
         back = []
-        for _ in range(kills):
-            await asyncio.sleep(1.5)
-            os.kill(made.postmaster(), signal.SIGKILL)
-            await asyncio.sleep(0.3)
-            back.append(await ready(made))
-        await asyncio.sleep(1)
-        sending.cancel()
-        await asyncio.gather(sending, return_exceptions=True)
-        took = await made.all_ended(60)
-        figures, broken = await audit(made, acks)
-        if took is None:
-            broken.append("not all ended within 60 s")
+        async with under_load(made, per_second) as acks:
+            for _ in range(kills):
+                await asyncio.sleep(1.5)
+                os.kill(made.postmaster(), signal.SIGKILL)
+                await asyncio.sleep(0.3)
+                back.append(await ready(made))
+            await asyncio.sleep(1)
+        figures, broken = await conclude(made, acks, 60)
         refused = Counter(ack.status for ack in acks if not ack.accepted)
         figures = {"kills": kills, "slowest_back_s": round(max(back), 1), "refused": dict(refused), **figures}
         return Outcome("PostgreSQL killed", figures, broken)
@@ -198,19 +202,13 @@ async def kill_web(kills: int = 20, *, per_second: float = 20.0) -> Outcome:
         web = made.web()
         made.worker()
         await ready(made)
-        acks: list[Ack] = []
-        sending = asyncio.create_task(keep_sending(made, acks, per_second))
-        for _ in range(kills):
-            await asyncio.sleep(1)
-            web.kill()
-            web = made.web()
-            await ready(made)
-        sending.cancel()
-        await asyncio.gather(sending, return_exceptions=True)
-        took = await made.all_ended(60)
-        figures, broken = await audit(made, acks)
-        if took is None:
-            broken.append("not all ended within 60 s")
+        async with under_load(made, per_second) as acks:
+            for _ in range(kills):
+                await asyncio.sleep(1)
+                web.kill()
+                web = made.web()
+                await ready(made)
+        figures, broken = await conclude(made, acks, 60)
         return Outcome("web process killed", {"kills": kills, **figures}, broken)
 
 
@@ -234,8 +232,7 @@ async def hang_postgres(seconds: float = 10.0) -> Outcome:
             _signal_all(master, signal.SIGCONT)
             back_s = await ready(made)
             acks += await send_until_accepted(session, made.events_url, message(number))
-        took = await made.all_ended(60)
-        figures, broken = await audit(made, acks)
+        figures, broken = await conclude(made, acks, 60)
         slowest = max(ack.seconds for ack in acks)
         if slowest > 3:
             broken.append(f"an event waited {slowest:.1f} s for its refusal")
@@ -243,15 +240,11 @@ async def hang_postgres(seconds: float = 10.0) -> Outcome:
             broken.append(f"ready only {back_s:.1f} s after the return")
         if not (web.alive and worker.alive):
             broken.append("a process ended")
-        if took is None:
-            broken.append("not all ended within 60 s")
         figures = {"slowest_refusal_s": round(slowest, 2), "back_s": round(back_s, 1), **figures}
         return Outcome(f"PostgreSQL hangs {seconds:.0f} s", figures, broken)
 
 
 def _signal_all(master: int, what: signal.Signals) -> None:
-    import psutil  # noqa: PLC0415
-
     process = psutil.Process(master)
     for one in (process, *process.children(recursive=True)):
         with suppress(psutil.NoSuchProcess):
@@ -279,12 +272,9 @@ async def drain(messages: int = 60) -> Outcome:
             again = [event for event, ack in zip(events, acks, strict=True) if not ack.accepted]
             for event in again:
                 acks += await send_until_accepted(session, made.events_url, event)
-        ended = await made.all_ended(60)
-        figures, broken = await audit(made, acks)
+        figures, broken = await conclude(made, acks, 60)
         if took_s > 10 or codes != [0, 0]:
             broken.append(f"ended after {took_s:.1f} s with codes {codes}")
-        if ended is None:
-            broken.append("not all ended within 60 s")
         return Outcome("SIGTERM under load", {"took_s": round(took_s, 1), "sent_again": len(again), **figures}, broken)
 
 
@@ -308,12 +298,9 @@ async def poison(count: int = 5) -> Outcome:
             for number in range(count):
                 acks += await send_until_accepted(session, made.events_url, message(number, text=text))
             acks += await send_until_accepted(session, made.events_url, message(count))
-        took = await made.all_ended(300)
+        figures, broken = await conclude(made, acks, 300)
         stop.set()
         await keeping
-        figures, broken = await audit(made, acks)
-        if took is None:
-            broken.append("not all ended within 300 s")
         if figures["endings"] != {"failed": count, "answered": 1}:
             broken.append(f"endings {figures['endings']}")
-        return Outcome("poison messages", {"took_s": took and round(took, 1), **figures}, broken)
+        return Outcome("poison messages", figures, broken)
