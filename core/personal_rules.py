@@ -257,8 +257,13 @@ _IDENTITIES = (
 )
 
 
+_FOUR_DIGITS = re.compile(r"(?:\D*+\d){4}")  # the shortest has as many
+
+
 def find_national_ids(text: str, lowered: str) -> Iterator[Finding]:
     """Find the identity, tax and social security numbers of some twenty countries."""
+    if _FOUR_DIGITS.match(text) is None:
+        return
     for identity in _IDENTITIES:
         for match in identity.pattern.finditer(text):
             if (identity.words is None or _named(lowered, match.start(), identity.words)) and identity.check(match[0]):

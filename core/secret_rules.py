@@ -234,6 +234,10 @@ _ASSIGNED = re.compile(
     r"[ \t]{0,4}[\"'`]{0,3}(?P<value>[\w+/=.~!@#$%^&*-]{8,512}+)",
     re.IGNORECASE,
 )
+# What _ASSIGNED ends with: a tenth of its time tells that most texts assign nothing.
+_GIVEN = re.compile(
+    r"(?:[=:>,]|[ \t](?:is|was|ist|lautet|est|es)[ \t])[ \t]{0,4}[\"'`]{0,3}[\w+/=.~!@#$%^&*-]{8}", re.IGNORECASE
+)
 _FLAG = re.compile(
     r"(?<!\w)--?(?P<name>api-?key|token|secret|access-key|auth)[ =]{1,3}[\"']?(?P<value>[\w+/=.~-]{8,512}+)",
     re.IGNORECASE,
@@ -257,7 +261,7 @@ def _names_credential(text: str, match: re.Match[str]) -> bool:
 
 
 def _find_assigned(text: str) -> Iterator[Finding]:
-    for match in _ASSIGNED.finditer(text):
+    for match in _ASSIGNED.finditer(text) if _GIVEN.search(text) else ():
         if _names_credential(text, match) and _is_credential(match):
             start, end = match.span("value")
             kind = _KEY if "key" in (match["name"] + match["rest"]).lower() else _TOKEN
