@@ -26,7 +26,7 @@ from adapters.postgres.database import Database, open_database
 from adapters.postgres.knowledge import PostgresKnowledge
 from adapters.postgres.search import parameters, passage_of, statement
 from core.documents import Block, BlockKind, DocumentVersion, IndexedChunk, Outcome, Query, ReadDocument
-from core.places import EMPLOYEE_PLATFORMS, Place, Platform
+from core.places import EMPLOYEE_PLATFORMS, Place, Platform, Reader
 from core.ranking import rerank
 from core.terms import count, terms
 from ingest.formats import Format
@@ -125,7 +125,7 @@ def queries(chosen: Set, vectors: Sequence[object], embedder: MiniLM) -> Iterato
     """Make the product's query of each question."""
     place = Place(Platform.CONSOLE, "bench")
     for question, vector in zip(chosen.questions, vectors, strict=True):
-        yield Query(place, tuple(terms(question.text)), vector, embedder.identity, (chosen.name,), DEPTH)  # type: ignore[arg-type]
+        yield Query(Reader(place), tuple(terms(question.text)), vector, embedder.identity, (chosen.name,), DEPTH)  # type: ignore[arg-type]
 
 
 async def measure(database: Database, embedder: MiniLM, chosen: Set) -> None:

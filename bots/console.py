@@ -139,6 +139,7 @@ class Conversation:
             session_id=self._session_id,
             knowledge_bases=self._knowledge_bases,
             administrator=True,
+            direct=True,
         )
 
     async def _accept(self, incoming: Incoming) -> Accepted:

@@ -11,6 +11,7 @@ from typing import Any
 from core.domain import Attachment, Author, Message
 from core.errors import Overloaded, StoreUnavailable, TooLarge, UsageError
 from core.inbox import Accepted, Inbox, Incoming, Kind
+from core.language import hint_of
 from core.meter import Counted, Meter
 from core.places import Place
 from core.redact import redact
@@ -83,11 +84,8 @@ def prepare(incoming: Incoming, limits: Limits) -> Incoming:
     """Cap, clean and redact everything an event brought; raises UsageError where it cannot be told from others."""
     if not incoming.event_id or not incoming.message_id:
         raise UsageError("The event has no id, so it could not be told from another one; it was not stored.")
-    written = incoming.message.text
     message = _prepare_message(incoming.message, limits)
     detail = _without_secrets(clean_json(incoming.detail), limits.longest_reason)
-    if len(written) > limits.longest_text:
-        detail["characters"] = len(written)
     return replace(
         incoming,
         message=message,
@@ -108,6 +106,8 @@ def _prepare_message(message: Message, limits: Limits) -> Message:
     return replace(
         message,
         text=text,
+        characters=len(message.text) if len(message.text) > limits.longest_text else 0,
+        language_hint=hint_of(message.language_hint),
         hidden=(*message.hidden, *hidden),
         place=Place(place.platform, clean_id(place.channel, longest), clean_id(place.thread, longest)),
         author=Author(

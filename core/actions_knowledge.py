@@ -3,10 +3,12 @@
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 
 from core import command_words as words
-from core.actions_call import Call, Tools
+from core.actions_call import Call, Tools, respond
+from core.asked import own_reader
 from core.authors import reply_target
 from core.channels import CHOICES, ChannelSettings, change, names
 from core.documents import EmbedderIdentity, KnowledgeBase, Outcome, Passage, Query, Vector
+from core.domain import Answer
 from core.errors import ModelUnavailable, NotFound, UsageError
 from core.ingestions import IngestionJobs, progress_text
 from core.places import EMPLOYEE_PLATFORMS, Platform
@@ -18,7 +20,7 @@ _FOUND = 5
 _QUOTE = 300  # characters of each passage found
 
 
-async def kb(tools: Tools, call: Call) -> str:
+async def kb(tools: Tools, call: Call) -> Answer | str:
     """Manage the knowledge bases."""
     if not call.verb:
         return call.misused() if call.word(0) else await _list(tools, call)
@@ -106,7 +108,7 @@ def _quoted(name: str) -> str:
     return f'"{name}"' if " " in name else name
 
 
-async def _add(tools: Tools, call: Call) -> str:
+async def _add(tools: Tools, call: Call) -> Answer | str:
     """Start a job over the addresses given and the files of the message."""
     if tools.jobs is None:
         return call.say(words.NOT_HERE)
@@ -121,7 +123,7 @@ async def _add(tools: Tools, call: Call) -> str:
         return call.misused()
     number = await _start(tools, call, tools.jobs, base, addresses)
     said = call.say(words.JOB_STARTED, number=number, name=base.name, count=len(addresses) + len(taken))
-    return "\n".join([said, *_not_taken(call), *_elsewhere(call, base)])
+    return respond(call, "\n".join([said, *_not_taken(call), *_elsewhere(call, base)]), job=number)
 
 
 async def _start(tools: Tools, call: Call, jobs: IngestionJobs, base: KnowledgeBase, addresses: Sequence[str]) -> int:
@@ -172,7 +174,7 @@ def _channels(call: Call, value: str) -> tuple[str, ...]:
     return tuple(call.message.place.channel if name.lower() == "here" else name for name in names(value))
 
 
-async def _refresh(tools: Tools, call: Call) -> str:
+async def _refresh(tools: Tools, call: Call) -> Answer | str:
     if tools.jobs is None:
         return call.say(words.NOT_HERE)
     name = call.word(1)
@@ -182,7 +184,7 @@ async def _refresh(tools: Tools, call: Call) -> str:
         return await _missing(tools, call, name)
     author_id, target = call.message.author.author_id, await reply_target(tools.authors, call.message)
     number = await tools.jobs.refresh(call.tenant_id, name, author_id=author_id, target=target)
-    return call.say(words.JOB_REFRESHES, number=number, name=name)
+    return respond(call, call.say(words.JOB_REFRESHES, number=number, name=name), job=number)
 
 
 async def _jobs(tools: Tools, call: Call) -> str:
@@ -213,7 +215,7 @@ async def _search(tools: Tools, call: Call) -> str:
         return call.misused()
     vector, identity = await _embed(tools, text)
     query = Query(
-        place=call.message.place,
+        reader=own_reader(call.message),
         terms=tuple(terms(text)),
         vector=vector,
         embedder=identity,
@@ -275,7 +277,7 @@ def _settings(call: Call, settings: ChannelSettings) -> str:
     return "\n".join([call.say(words.CHANNEL_NOW), *(f"- `{name}`: {value}" for name, value in shown.items())])
 
 
-_VERBS: Mapping[str, Callable[[Tools, Call], Awaitable[str]]] = {
+_VERBS: Mapping[str, Callable[[Tools, Call], Awaitable[Answer | str]]] = {
     "add": _add,
     "list": _list,
     "show": _show,

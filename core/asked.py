@@ -11,6 +11,7 @@ from core.documents import Citation, Passage
 from core.domain import AnswerRequest, BotConfiguration, Message, Mode, Origin, Session, Turn
 from core.escalation import TicketPolicy
 from core.memory import Recalled
+from core.places import Reader
 from core.ports import Answerer
 from core.terms import terms
 
@@ -56,7 +57,9 @@ class Asked:
     tickets: TicketPolicy = TicketPolicy.OPEN
     remarks: str = ""  # sentences on what was redacted, and on files that were not read
     hidden: bool = False  # whether something was redacted
+    unread: bool = False  # whether files came that could not be read
     reads_files: bool = False  # whether passages of the session's own files were found
+    alone: bool = False  # whether what the author alone may read is searched
     tally: Tally = field(default_factory=Tally)  # what the models asked for this message have used
 
     def is_private(self, question: str) -> bool:
@@ -89,6 +92,14 @@ class Found:
 
 
 @dataclass(frozen=True, slots=True)
+class Unanswered:
+    """A search that led to no answer."""
+
+    found: Found
+    notice: str = ""  # where something failed that should not have
+
+
+@dataclass(frozen=True, slots=True)
 class Result:
     """What a message led to."""
 
@@ -103,10 +114,21 @@ class Result:
     ticket_number: int | None = None
     shareable: bool = False
     private: bool = False  # it rests on the session's own files
+    personal: bool = False  # it rests on what only the author may read
 
     def kept(self) -> CachedAnswer:
         """Make the cache's entry of this result."""
-        return CachedAnswer(self.question, self.text, self.origin, self.citations, notice=self.notice)
+        return CachedAnswer(self.question, self.text, self.origin, self.citations, notice=self.notice, model=self.model)
+
+
+def own_reader(message: Message) -> Reader:
+    """Say who reads an answer that only the author of MESSAGE sees."""
+    return Reader(message.place, message.author.author_id, outsider=message.outsider)
+
+
+def reader_of(message: Message) -> Reader:
+    """Say who reads an answer to MESSAGE: in a channel, everybody in it."""
+    return own_reader(message) if message.direct else Reader(message.place, outsider=message.outsider)
 
 
 def intersect(bot: tuple[str, ...], author: tuple[str, ...]) -> tuple[str, ...]:

@@ -86,11 +86,13 @@ def overtaken(entries: Sequence[Entry], revisions: Iterable[Entry]) -> list[End]
 def joined(entries: Sequence[Entry]) -> Message:
     """Join the messages of a batch into one: the first one's choices, everybody's words and files."""
     messages = [entry.incoming.message for entry in entries]
+    cut = any(message.characters for message in messages)
     return replace(
         messages[0],
         text="\n".join(message.text for message in messages if message.text.strip()) or messages[0].text,
         attachments=tuple(attachment for message in messages for attachment in message.attachments),
         hidden=tuple(kind for message in messages for kind in message.hidden),
+        characters=sum(max(len(message.text), message.characters) for message in messages if cut),
     )
 
 

@@ -24,7 +24,7 @@ from core.errors import ModelUnavailable
 from core.similar import MIN_COSINE, Verdict, Verifier, compare, normalise
 
 T = TypeVar("T")
-SCHEMA = 1  # rises with every change of what an entry means; older entries are misses
+SCHEMA = 2  # rises with every change of what an entry means; older entries are misses
 PREFIX = f"frontdesk:cache:{SCHEMA}"
 TTL_S = 3600.0
 WAIT_S = 30.0  # for another's answer to the same question, as long as one answer may take
@@ -56,6 +56,7 @@ class CachedAnswer:
     citations: tuple[Citation, ...] = ()
     resolved: bool = True
     notice: str = ""
+    model: str = ""  # that wrote it
     created_at: datetime = field(default_factory=lambda: datetime.now(UTC))
 
 
@@ -202,6 +203,7 @@ def _answer(fields: dict[str, Any]) -> CachedAnswer:
         citations=tuple(map(_citation, _is(list, fields["citations"]))),
         resolved=_is(bool, fields["resolved"]),
         notice=_is(str, fields["notice"]),
+        model=_is(str, fields["model"]),
         created_at=datetime.fromisoformat(fields["created_at"]),
     )
 

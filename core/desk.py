@@ -36,7 +36,8 @@ from core.inbox import MAX_TRIES, Batch, Ending, Inbox, Interruptions, Kind, Thr
 from core.interrupting import Interrupted
 from core.language import detect
 from core.meter import Counted, Meter
-from core.outbox import Channel, Delivery, Outbox, Purpose, Target
+from core.noting import NOTE_EVERY_S, NotingReply, noted_before
+from core.outbox import Channel, Delivery, Outbox, Purpose, Target, target_of
 from core.places import Platform
 from core.ports import SessionStore
 from core.sending import Line, Sender
@@ -50,7 +51,10 @@ _log = logging.getLogger(__name__)
 
 
 class RatedOutbox(Outbox, Protocol):
-    """An outbox that also keeps what people think of an answer."""
+    """An outbox that also keeps what was shown of an answer, and what people think of it."""
+
+    async def note_partial(self, delivery: Delivery, text: str) -> None:
+        """Keep what has been shown so far; raises Superseded."""
 
     async def rate(self, tenant_id: int, outbox_id: int, author_id: str, rating: int, reason: str) -> None:
         """Keep a rating in place of the author's earlier one; raises NotFound."""
@@ -91,6 +95,7 @@ class Desk:
         at: Callable[[str], None] = lambda _: None,
         working_every_s: float = WORKING_EVERY_S,
         patience_s: float = PATIENCE_S,
+        note_every_s: float = NOTE_EVERY_S,
     ) -> None:
         self._inbox = inbox
         self._outbox = outbox
@@ -103,6 +108,7 @@ class Desk:
         self._at = at  # hears of each boundary between two steps
         self._working_every_s = working_every_s
         self._patience_s = patience_s
+        self._note_every_s = note_every_s
         self._sender = Sender(outbox, channels, meter, at)
         self._giving_up = GivingUp(
             inbox=inbox, outbox=outbox, sessions=sessions, tickets=tickets, sender=self._sender, meter=meter
@@ -219,7 +225,7 @@ class Desk:
             if answer.origin is Origin.PERSON and not answer.text:
                 await self._leave_to_person(work)
                 return
-            if answer.session_id is None or answer.origin is Origin.COMMAND:
+            if answer.session_id is None or answer.origin in (Origin.COMMAND, Origin.STOPPED):
                 await self._outbox.keep(work.line.delivery, answer)  # the others are kept with their turns
             self._at("kept")
         with self._tracer.span("send"):
@@ -228,21 +234,28 @@ class Desk:
         note_answer(self._meter, work.batch, answer)
 
     async def _ask(self, work: Work, *, interruptible: bool) -> Answer:
-        """Ask the engine; what it refuses for a reason a person can be told is told."""
+        """Ask the engine; what it refuses for a reason a person can be told is told.
+
+        Where a stop ends the answer before it has a word, what a worker before had shown of it stays.
+        """
+        delivery = work.line.delivery
+        reply = NotingReply(work.line.reply, self._outbox, delivery, every_s=self._note_every_s)
         try:
             async with AsyncExitStack() as stack:
                 await stack.enter_async_context(working(work.line.channel, work.line.target, self._working_every_s))
                 watching = self._interruptions.watch(work.batch)
                 interruption = await stack.enter_async_context(watching) if interruptible else None
-                return await self._engine.handle(work.message, work.line.reply, interruption)
+                answer = await self._engine.handle(work.message, reply, interruption)
         except Rejected:
             raise
         except (UsageError, Refused) as error:
             if isinstance(error, Refused) and error.__cause__ is not None:
                 raise  # a driver's words name hosts and tables, which are no author's business
-            language = detect(work.message.text[:1_000])
+            language = detect(work.message.text[:1_000], default=work.message.language_hint or "en")
             text = wording.say(str(error), language)
             return Answer(text, Origin.FAILED, None, resolved=False, language=language)
+        is_empty = answer.origin is Origin.STOPPED and not answer.text
+        return replace(answer, text=noted_before(delivery)) if is_empty else answer
 
     async def _break_off(self, work: Work, kind: Kind) -> None:
         """End an answer that an edit, a deletion or a takeover has made pointless."""
@@ -301,16 +314,7 @@ class Desk:
 
 def _target(batch: Batch) -> Target:
     """Say where the answer goes: to the newest message of the batch, whose address is the least likely to expire."""
-    newest = batch.entries[-1].incoming
-    return Target(
-        tenant_id=batch.message.tenant_id,
-        installation=newest.installation,
-        place=batch.message.place,
-        author_id=batch.message.author.author_id,
-        address=newest.address,
-        message_id=newest.message_id,
-        request_id=batch.incoming.request_id,
-    )
+    return replace(target_of(batch.entries[-1].incoming), request_id=batch.incoming.request_id)
 
 
 def _with_others(batch: Batch, given: Given) -> Message:

@@ -7,7 +7,7 @@ from datetime import datetime
 from enum import StrEnum
 from typing import TYPE_CHECKING, TypeAlias
 
-from core.places import Place, Platform
+from core.places import Platform, Reader
 
 if TYPE_CHECKING:
     Vector: TypeAlias = array[float]
@@ -87,7 +87,7 @@ class KnowledgeBase:
     kb_id: int
     name: str
     platforms: tuple[Platform, ...]
-    channels: tuple[str, ...]  # empty: every channel of these platforms
+    channels: tuple[str, ...]  # ids of channels and of people; empty: every channel of these platforms
     embedder: EmbedderIdentity | None  # None: lexical search only
     documents: int
     chunks: int
@@ -136,9 +136,9 @@ class Fingerprint:
 
 @dataclass(frozen=True, slots=True)
 class Query:
-    """What is searched for, and from where."""
+    """What is searched for, by whom and from where."""
 
-    place: Place
+    reader: Reader
     terms: tuple[str, ...]
     vector: Vector | None = None
     embedder: EmbedderIdentity | None = None

@@ -53,6 +53,10 @@ class Message:
     hidden: tuple[str, ...] = ()  # kinds of secrets and personal data that were redacted from it
     delivery: DeliveryKey | None = None  # where the answer goes; it is kept there together with the turns
     administrator: bool | None = None  # what the platform says of the author; None: it does not say
+    language_hint: str = ""  # ISO 639-1 of the author's client, for as long as their words tell nothing
+    direct: bool = False  # nobody but the author reads the channel
+    characters: int = 0  # of the text as it was written, where it was cut
+    outsider: bool = False  # a guest or of another organisation: reads only what is granted to the channel by name
 
 
 class Role(StrEnum):
@@ -170,8 +174,10 @@ class Answer:
     seconds: float = 0.0
     steps: Mapping[str, float] = field(default_factory=dict)  # seconds by step
     file: File | None = None
+    job: int | None = None  # the ingestion it tells of; what is told of it later may take its place
     language: str = "en"  # ISO 639-1, of the fixed words around it
     private: bool = False  # for the author's eyes alone, where others can read the channel
+    personal: bool = False  # it rests on what only the author may read, so that it cannot be shared either
 
 
 @dataclass(frozen=True, slots=True)

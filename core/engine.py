@@ -121,9 +121,9 @@ class Engine:
         text = message.text
         if not text.strip() and not (message.attachments and self._attachments):
             raise UsageError(wording.EMPTY_QUESTION)
-        if len(text) > self._policy.longest_question:
-            language = detect(text[:1_000])
-            raise TooLarge(wording.too_long(len(text), self._policy.longest_question, language))
+        length = max(len(text), message.characters)
+        if length > self._policy.longest_question:
+            raise TooLarge(wording.too_long(length, self._policy.longest_question, _language(message)))
 
     async def _recall(self, message: Message) -> Asked:
         """Redact the message and find what it meets: a session, a bot, a language, what was said before."""
@@ -136,7 +136,7 @@ class Engine:
         bot = replace(bot, mode=session.mode or bot.mode, threshold=threshold)
         turns = await self._sessions.turns(message.tenant_id, session.session_id, limit=self._policy.turns_remembered)
         chosen = session.language if session.language_chosen else channel.language
-        language = chosen or detect(redacted.text, default=session.language or "en")
+        language = chosen or detect(redacted.text, default=session.language or message.language_hint or "en")
         readable = intersect(bot.knowledge_bases, channel.knowledge_bases)
         return Asked(
             message=replace(message, text=redacted.text),
@@ -181,7 +181,7 @@ class Engine:
         if files:
             with clock.step("attachments"):
                 unread = await self._read(asked, files)
-            asked = replace(asked, remarks=" ".join((asked.remarks, *unread)).strip())
+            asked = replace(asked, remarks=" ".join((asked.remarks, *unread)).strip(), unread=bool(unread))
             if not asked.message.text.strip():
                 return await _greet_files(asked, unread, reply)
         return asked, await self._ladder.climb(asked, reply, clock)
@@ -218,6 +218,10 @@ class Engine:
             pending = asked.recalled.pending
             summary = await summarise(self._model, session.summary, pending, asked.language)
             await self._sessions.set_summary(tenant_id, session.session_id, summary, pending[-1].turn_id)
+
+
+def _language(message: Message) -> str:
+    return detect(message.text[:1_000], default=message.language_hint or "en")
 
 
 def _question(message: Message) -> Message:
@@ -263,6 +267,8 @@ def _answer(asked: Asked, result: Result, clock: Clock) -> Answer:
         ticket_number=result.ticket_number,
         notice=f"{asked.remarks} {say_all(asked.language, result.notice)}".strip(),
         cached=result.cached,
+        private=result.personal,
+        personal=result.personal,
         model=result.model,
         usage=asked.tally.usage,
         seconds=clock.seconds,

@@ -54,7 +54,8 @@ class Tickets(TicketStore, Protocol):
     ) -> int | None:
         """Add an author's words to the session and to its newest ticket that is not closed, once for each delivery.
 
-        Returns the ticket's number, None where there is none.
+        Returns the ticket's number, None where there is none. Raises Superseded where another worker has opened the
+        delivery since.
         """
 
 

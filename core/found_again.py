@@ -5,7 +5,7 @@ from dataclasses import replace
 
 from core.cache import TTL_S, PassageCache, passages_key
 from core.documents import Passage, Query
-from core.places import Place
+from core.places import Reader
 from core.ports import Retriever
 
 
@@ -22,18 +22,18 @@ class RememberedSearch:
         self._embeds = embeds  # whether questions have vectors while all is well
         self._ttl_s = ttl_s
 
-    async def readable(self, tenant_id: int, place: Place, names: Sequence[str]) -> tuple[tuple[int, int], ...]:
-        """List id and version of each knowledge base that may be read in PLACE; with NAMES, of those only."""
-        return await self._retriever.readable(tenant_id, place, names)
+    async def readable(self, tenant_id: int, reader: Reader, names: Sequence[str]) -> tuple[tuple[int, int], ...]:
+        """List id and version of each knowledge base that READER may read; with NAMES, of those only."""
+        return await self._retriever.readable(tenant_id, reader, names)
 
     async def search(self, tenant_id: int, query: Query) -> list[Passage]:
-        """Find the best passages among what the query's place may read; best first."""
+        """Find the best passages among what the query's reader may read; best first."""
         cut_short = self._embeds and query.vector is None
         if cut_short or not query.question:
             return await self._retriever.search(tenant_id, query)
         readable = query.readable
         if readable is None:
-            readable = await self.readable(tenant_id, query.place, query.knowledge_bases)
+            readable = await self.readable(tenant_id, query.reader, query.knowledge_bases)
         key = passages_key(tenant_id, readable, query, query.question)
         if kept := await self._cache.get_passages(key):
             return list(kept)

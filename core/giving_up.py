@@ -84,7 +84,7 @@ class GivingUp:
         """Tell the author, in the author's language."""
         session = await self._session(message)
         chosen = session.language if session.language_chosen else ""
-        language = chosen or detect(message.text, default=session.language or "en")
+        language = chosen or detect(message.text, default=session.language or message.language_hint or "en")
         text = wording.not_answered(number, language)
         answer = Answer(
             text, Origin.FAILED, session.session_id, resolved=False, ticket_number=number, language=language

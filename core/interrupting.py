@@ -19,6 +19,16 @@ class Interrupted(Exception):
         self.kind = kind
 
 
+class Silent:
+    """A Reply that shows nothing, for what must not be seen before it is whole."""
+
+    async def write(self, text: str) -> None:
+        """Show nothing."""
+
+    async def restart(self) -> None:
+        """Take back nothing."""
+
+
 class Written:
     """A Reply that remembers what was written through it to another."""
 

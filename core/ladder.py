@@ -5,7 +5,7 @@ from dataclasses import replace
 
 from core import wording
 from core.answerable import answerable, bar_of
-from core.asked import Asked, Clock, Found, Result, touches
+from core.asked import Asked, Clock, Found, Result, Unanswered, own_reader, reader_of, touches
 from core.attached import AttachmentReader
 from core.cache import AnswerCache, CachedAnswer, CacheScope, exact_key, find_same
 from core.citations import CitingReply, cite
@@ -14,7 +14,7 @@ from core.domain import AnswerRequest, Draft, Mode, Origin
 from core.errors import ModelUnavailable
 from core.escalation import TicketPolicy, Tickets, wants_person
 from core.history import last_question, transcript
-from core.interrupting import Written
+from core.interrupting import Silent, Written
 from core.ports import Embedder, Retriever
 from core.rewrite import Rewriter
 from core.routing import reply as small_talk_reply
@@ -68,7 +68,8 @@ class Ladder:
 
     async def _scope(self, asked: Asked) -> CacheScope:
         """Name everything besides the question that an answer depends on, before anything is searched."""
-        readable = await self._retriever.readable(asked.message.tenant_id, asked.message.place, asked.knowledge_bases)
+        reader = reader_of(asked.message)
+        readable = await self._retriever.readable(asked.message.tenant_id, reader, asked.knowledge_bases)
         return CacheScope(
             tenant_id=asked.message.tenant_id,
             knowledge_bases=readable,
@@ -105,7 +106,15 @@ class Ladder:
 
     async def _serve(self, kept: CachedAnswer, how: str, question: str, reply: Written) -> Result:
         await reply.write(kept.text)
-        return Result(kept.text, kept.origin, question, citations=kept.citations, notice=kept.notice, cached=how)
+        return Result(
+            kept.text,
+            kept.origin,
+            question,
+            citations=kept.citations,
+            notice=kept.notice,
+            model=kept.model,
+            cached=how,
+        )
 
     async def _similar(self, scope: CacheScope, question: str, vector: Vector, clock: Clock) -> CachedAnswer | None:
         with clock.step("semantic cache"):
@@ -124,24 +133,50 @@ class Ladder:
     async def _work(
         self, asked: Asked, question: str, vector: Vector | None, trouble: str, reply: Written, clock: Clock
     ) -> Result:
-        """Search and answer; without an answer, say so and hand the question over by policy."""
+        """Search and answer; without an answer, look where the author alone may, else say so and hand it over."""
+        tried = await self._try(asked, question, vector, trouble, reply, clock)
+        if isinstance(tried, Result):
+            return tried
+        own = None if tried.notice else await self._own(asked)
+        if own:
+            # Others read along: nothing is shown before it is known to be for the author alone.
+            silent = Written(Silent())
+            result = await self._try(replace(asked, readable=own, alone=True), question, vector, trouble, silent, clock)
+            if isinstance(result, Result):
+                await reply.restart()
+                notice = say_all(asked.language, result.notice, wording.PERSONAL)
+                return replace(result, private=True, personal=True, shareable=False, notice=notice)
+        return await self._escalate(asked, tried.found, reply, clock, notice=tried.notice)
+
+    async def _own(self, asked: Asked) -> tuple[tuple[int, int], ...]:
+        """List what the author may read here and the others cannot."""
+        if asked.message.direct or asked.readable is None or not asked.message.author.author_id:
+            return ()
+        reader = own_reader(asked.message)
+        readable = await self._retriever.readable(asked.message.tenant_id, reader, asked.knowledge_bases)
+        return tuple(version for version in readable if version not in asked.readable)
+
+    async def _try(
+        self, asked: Asked, question: str, vector: Vector | None, trouble: str, reply: Written, clock: Clock
+    ) -> Result | Unanswered:
+        """Search and answer."""
         found = await self._find(asked, question, vector, clock)
         asked = replace(asked, reads_files=any(is_from_file(passage) for passage in found.passages))
         if not found.good and asked.bot.mode is Mode.GROUNDED:
-            return await self._escalate(asked, found, reply, clock)
+            return Unanswered(found)
         passages = found.passages if found.good else ()
         try:
             with clock.step("answer"):
                 draft = await _draft(asked, asked.request(found.question, passages), reply)
         except ModelUnavailable:
-            return await self._escalate(asked, found, reply, clock, notice=wording.MODEL_SILENT)
+            return Unanswered(found, wording.MODEL_SILENT)
         if draft.model:
             asked.tally.add(draft.model, draft.usage)
         if draft.failed and not found.close:
             await reply.restart()
-            return await self._escalate(asked, found, reply, clock, notice=draft.notice)
+            return Unanswered(found, draft.notice)
         if not draft.resolved:
-            return await self._escalate(asked, found, reply, clock)
+            return Unanswered(found)
         text, citations = cite(draft.text, passages) if passages else (draft.text, ())
         return Result(
             text,
@@ -168,7 +203,7 @@ class Ladder:
 
     async def _search(self, asked: Asked, question: str, vector: Vector | None, clock: Clock) -> Found:
         query = Query(
-            place=asked.message.place,
+            reader=own_reader(asked.message) if asked.alone else reader_of(asked.message),
             terms=tuple(terms(question)),
             vector=vector,
             embedder=self._embedder.identity if self._embedder and vector else None,
@@ -195,9 +230,12 @@ class Ladder:
     async def _escalate(self, asked: Asked, found: Found, reply: Written, clock: Clock, notice: str = "") -> Result:
         """Say plainly that nothing was found, and open a ticket where the policy says so."""
         number = None
-        if asked.tickets is TicketPolicy.OPEN:
+        policy = asked.tickets
+        if asked.unread and policy is TicketPolicy.OPEN:
+            policy = TicketPolicy.OFFER  # the question was about a file; its author may send another
+        if policy is TicketPolicy.OPEN:
             number = await self._open_ticket(asked, found.question, wording.REASON_NOTHING_FOUND, clock)
-        text = wording.nothing_found(number, offer=asked.tickets is TicketPolicy.OFFER, language=asked.language)
+        text = wording.nothing_found(number, offer=policy is TicketPolicy.OFFER, language=asked.language)
         await reply.write(text)
         return Result(
             text,
@@ -211,7 +249,7 @@ class Ladder:
 
     async def _hand_over(self, asked: Asked, reply: Written, clock: Clock) -> Result:
         """Open a ticket because the author asked for a person, on the last question there was."""
-        question = last_question(asked.turns) or asked.message.text
+        question = last_question(asked.turns) or wording.REASON_ASKED
         number = None
         if asked.tickets is not TicketPolicy.OFF:
             number = await self._open_ticket(asked, question, wording.REASON_ASKED, clock)

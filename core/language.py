@@ -240,6 +240,12 @@ def detect(text: str, *, default: str = "en") -> str:
     return language or (script if share > 0.1 else default)
 
 
+def hint_of(locale: str) -> str:
+    """Return the language of a locale such as de-AT as an ISO 639-1 code; empty where it names none."""
+    language = locale.replace("_", "-").partition("-")[0].lower()
+    return language if len(language) == 2 and language.isascii() and language.isalpha() else ""
+
+
 def follow(texts: Iterable[str], *, default: str = "en") -> str:
     """Guess the language a conversation has come to: TEXTS are one author's messages, oldest first."""
     for text in texts:

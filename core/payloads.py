@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+import re
 from collections.abc import AsyncIterator, Mapping
 from typing import Any
 
@@ -10,6 +11,7 @@ from core.errors import TooLarge
 Json = Mapping[str, Any]
 
 _LARGEST = 1 << 63
+_UNKEPT = re.compile("[\0\ud800-\udfff]")  # NUL, and halves of a surrogate pair
 
 
 def value_at(payload: Any, *path: str) -> Any:
@@ -22,9 +24,11 @@ def value_at(payload: Any, *path: str) -> Any:
 
 
 def text_at(payload: Any, *path: str) -> str:
-    """Return the text under PATH; the empty string where there is none."""
+    """Return the text under PATH, what no database keeps replaced; the empty string where there is none."""
     found = value_at(payload, *path)
-    return found if isinstance(found, str) else ""
+    if not isinstance(found, str):
+        return ""
+    return found if found.isascii() and "\0" not in found else _UNKEPT.sub("\ufffd", found)
 
 
 def object_at(payload: Any, *path: str) -> dict[str, Any]:
@@ -72,8 +76,13 @@ async def read_capped(pieces: AsyncIterator[bytes], *, at_most: int) -> bytes:
     async for piece in pieces:
         body += piece
         if len(body) > at_most:
-            raise TooLarge(f"The body is larger than {at_most:,} bytes; send less.")
+            raise too_large(at_most)
     return bytes(body)
+
+
+def too_large(at_most: int) -> TooLarge:
+    """Say that a body has over AT_MOST bytes."""
+    return TooLarge(f"The body is larger than {at_most:,} bytes; send less.")
 
 
 def retry_after_s(value: str, longest_s: float = 3600.0) -> float:

@@ -26,3 +26,21 @@ class Place:
     platform: Platform
     channel: str
     thread: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Reader:
+    """Who reads where: what decides which knowledge bases may be read."""
+
+    place: Place
+    author_id: str = ""  # whose own grants count beside those of the place; empty: nobody's
+    outsider: bool = False  # reads only what is granted to the channel by name
+
+    @property
+    def grants(self) -> tuple[str, ...]:
+        """List what a knowledge base may be granted to for this reader; ANY_CHANNEL stands for those granted to all."""
+        held = (self.place.channel, *([self.author_id] if self.author_id else []))
+        return held if self.outsider else (*held, ANY_CHANNEL)
+
+
+ANY_CHANNEL = "*"

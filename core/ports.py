@@ -27,7 +27,7 @@ from core.domain import (
     TicketState,
     Turn,
 )
-from core.places import Place, Platform
+from core.places import Place, Platform, Reader
 
 
 class Embedder(Protocol):
@@ -50,11 +50,11 @@ class Embedder(Protocol):
 class Retriever(Protocol):
     """Find passages."""
 
-    async def readable(self, tenant_id: int, place: Place, names: Sequence[str]) -> tuple[tuple[int, int], ...]:
-        """List id and version of each knowledge base that may be read in PLACE; with NAMES, of those only."""
+    async def readable(self, tenant_id: int, reader: Reader, names: Sequence[str]) -> tuple[tuple[int, int], ...]:
+        """List id and version of each knowledge base that READER may read; with NAMES, of those only."""
 
     async def search(self, tenant_id: int, query: Query) -> list[Passage]:
-        """Find the best passages among what the query's place may read; best first."""
+        """Find the best passages among what the query's reader may read; best first."""
 
 
 class Reply(Protocol):
@@ -182,10 +182,7 @@ class BotStore(Protocol):
 
 
 class TicketStore(Protocol):
-    """Keep tickets."""
-
-    async def open(self, tenant_id: int, session_id: UUID, question: str, transcript: str, reason: str) -> Ticket:
-        """Open a ticket; the same question still open in the same session keeps its ticket."""
+    """Keep tickets; core/escalation.py opens them."""
 
     async def ticket(self, tenant_id: int, number: int) -> Ticket:
         """Look a ticket up by its number; raises NotFound."""

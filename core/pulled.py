@@ -1,7 +1,7 @@
 """Answers that their readers come for: written as events beside the outbox, read by whoever asks, from any process.
 
-The console, the web chat and the HTTP channel read so. An event is written under its delivery's claim in the same
-database, so that what a worker that was taken over still says is refused, and a final answer stands there once.
+The console and the HTTP channel read so. An event is written under its delivery's claim in the same database, so that
+what a worker that was taken over still says is refused, and a final answer stands there once.
 """
 
 import json
@@ -11,7 +11,7 @@ from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
 from dataclasses import asdict, dataclass, field
 from enum import StrEnum
-from typing import Any, Protocol
+from typing import Any, Protocol, TypeAlias
 
 from core.domain import Answer, DeliveryKey
 from core.errors import UsageError
@@ -55,6 +55,10 @@ class Event:
         return f"{self.inbox_id}.{self.position}" if self.position else ""
 
 
+Pieces: TypeAlias = Sequence[tuple[EventKind, Mapping[str, Any]]]
+"""Kinds and data of events that are written together."""
+
+
 class Wake(Protocol):
     """Hear that there is something new."""
 
@@ -65,14 +69,11 @@ class Wake(Protocol):
 class EventLog(Protocol):
     """Keep the events of answers."""
 
-    async def append(
-        self,
-        delivery: DeliveryKey,
-        tenant_id: int,
-        inbox_id: int,
-        events: Sequence[tuple[EventKind, Mapping[str, Any]]],
-    ) -> None:
-        """Add events in their order; an answer equal to the last event is not added again. Raises Superseded."""
+    async def append(self, delivery: DeliveryKey, tenant_id: int, inbox_id: int, events: Pieces) -> None:
+        """Add events in their order; an answer equal to the last event is not added again. Raises Superseded.
+
+        A RESTART and a WITHDRAWN take back everything before them: who reads later reads none of it.
+        """
 
     async def since(self, tenant_id: int, inbox_id: int, after: int) -> list[Event]:
         """List the events of a row behind a position."""
@@ -91,15 +92,12 @@ class Rows(Protocol):
 class PulledChannel:
     """A Channel whose readers come for what they want to know."""
 
+    doubt = Doubt.KEYED  # write again: an answer that is there already is not added twice
+
     def __init__(self, platform: Platform, events: EventLog, *, clock: Callable[[], float] = time.monotonic) -> None:
         self.platform = platform
         self._events = events
         self._clock = clock
-
-    @property
-    def doubt(self) -> Doubt:
-        """Write again: an answer that is there already is not added twice."""
-        return Doubt.KEYED
 
     async def working(self, target: Target) -> None:
         """Do nothing: a reader sees it by the state of the row."""
@@ -144,15 +142,15 @@ class _PulledReply:
         await (send(known) if known is not None else self._posting.post(0, send))
 
     async def _flush(self) -> None:
-        pieces: list[tuple[EventKind, Mapping[str, Any]]] = [(EventKind.RESTART, {})] if self._again else []
+        pieces: Pieces = [(EventKind.RESTART, {})] if self._again else []
         if self._held:
-            pieces.append((EventKind.TEXT, {"text": self._held}))
+            pieces = [*pieces, (EventKind.TEXT, {"text": self._held})]
         self._held, self._again = "", False
         self._written_at = self._clock()
         await _append(self._events, self._posting, pieces)
 
 
-async def _append(events: EventLog, posting: Posting, pieces: Sequence[tuple[EventKind, Mapping[str, Any]]]) -> None:
+async def _append(events: EventLog, posting: Posting, pieces: Pieces) -> None:
     """Write PIECES where somebody can read them; what answers no message is read from the outbox itself."""
     delivery = posting.delivery
     if pieces and delivery.inbox_id is not None:

@@ -1,36 +1,26 @@
 """Which tickets were announced, stored together with the delivery that announces each."""
 
 from collections.abc import Callable
-from typing import Any
+from dataclasses import replace
 
 from adapters.postgres.database import Connection, Database
-from adapters.postgres.outbox import ANSWER
-from core.domain import Answer, Ticket, TicketState
+from adapters.postgres.outbox import enqueue
+from adapters.postgres.tickets import TICKET_COLUMNS, read_ticket
+from core.domain import Answer, Ticket
 from core.outbox import Purpose, Target
 
 # Older tickets were there before anybody asked for announcements.
-_NEW = """
-select number, session_id, state, question, transcript, reason, answer, created_at, updated_at from tickets
+_NEW = f"""
+select {TICKET_COLUMNS} from tickets
 where state = 'open' and created_at > now() - interval '1 day'
     and not exists (select from ticket_announcements told where told.number = tickets.number)
 order by number limit 50
-"""
+"""  # noqa: S608 - only our own constant goes in
 
 # Two workers at one ticket: the second one waits here for the first, and then finds the row.
 _CLAIM = """
 insert into ticket_announcements (tenant_id, number) values ($1, $2)
 on conflict (tenant_id, number) do nothing returning true
-"""
-
-_ENQUEUE = """
-with made as (
-    insert into outbox (tenant_id, platform, installation, channel, thread, author_id, address, purpose, content)
-    values ($1, $2, $3, $4, $5, $6, $7, $8, $9) returning tenant_id, outbox_id
-)
-select outbox_id, procrastinate_defer_jobs_v1(array[row(
-    'deliveries', 'deliver', 0, 'delivery:' || outbox_id, null,
-    jsonb_build_object('tenant_id', tenant_id, 'outbox_id', outbox_id), null)::procrastinate_job_to_defer_v1])
-from made
 """
 
 _ROOT = """
@@ -55,7 +45,7 @@ class PostgresAnnouncements:
         told = 0
         async with self._database.tenant(target.tenant_id) as connection:
             for row in await connection.fetch(_NEW):
-                ticket = Ticket(**{**row, "state": TicketState(row["state"])})
+                ticket = read_ticket(row)
                 if await connection.fetchval(_CLAIM, target.tenant_id, ticket.number):
                     outbox_id = await _enqueue(connection, target, target.place.thread, compose(ticket))
                     await connection.execute(
@@ -84,18 +74,7 @@ class PostgresAnnouncements:
 
 
 async def _enqueue(connection: Connection, target: Target, thread: str, content: Answer) -> int:
-    address: dict[str, Any] = {**target.address, **({"thread_ts": thread} if thread else {})}
-    return int(
-        await connection.fetchval(
-            _ENQUEUE,
-            target.tenant_id,
-            target.place.platform.value,
-            target.installation,
-            target.place.channel,
-            thread,
-            target.author_id,
-            address,
-            Purpose.NOTICE.value,
-            ANSWER.dump_python(content, mode="json"),
-        )
-    )
+    """Store CONTENT for THREAD, the beginning of which Slack calls thread_ts; empty: for the channel itself."""
+    address = {**target.address, "thread_ts": thread} if thread else target.address
+    there = replace(target, place=replace(target.place, thread=thread), address=address)
+    return await enqueue(connection, there, Purpose.NOTICE, content)

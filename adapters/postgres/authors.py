@@ -1,27 +1,27 @@
 """What is kept of one author."""
 
-from collections.abc import Mapping
-from typing import Any
 from uuid import UUID
 
 from adapters.postgres.database import Database
+from adapters.postgres.outbox import read_target
+from adapters.postgres.tickets import TICKET_COLUMNS, read_ticket
 from core.authors import Erased
-from core.domain import DeliveryKey, Ticket, TicketState
+from core.domain import DeliveryKey, Ticket
 from core.outbox import Target
 from core.places import Place, Platform
 
-_TICKETS = """
-select number, tickets.session_id, state, question, transcript, reason, answer, tickets.created_at, tickets.updated_at
+_TICKETS = f"""
+select {TICKET_COLUMNS}
 from tickets left join sessions using (session_id)
 where state = 'open' and (
     (platform = $1 and author_id = $2)
     or (target ->> 'platform' = $1 and target ->> 'author_id' = $2)
 )
 order by number desc
-"""
+"""  # noqa: S608 - only our own constant goes in
 
 _WHERE = """
-select tenant_id, platform, installation, channel, thread, author_id, address, message_id, request_id from outbox
+select platform, installation, channel, thread, author_id, address, message_id, request_id from outbox
 """
 
 # The newest delivery of the ticket's session; where none left a turn, the newest to where the session is.
@@ -134,13 +134,13 @@ class PostgresAuthors:
         """List the open tickets of an author, the newest first."""
         async with self._database.tenant(tenant_id) as connection:
             rows = await connection.fetch(_TICKETS, platform.value, author_id)
-        return [Ticket(**{**row, "state": TicketState(row["state"])}) for row in rows]
+        return [read_ticket(row) for row in rows]
 
     async def target(self, tenant_id: int, delivery: DeliveryKey) -> Target | None:
         """Return where a delivery goes, without opening it."""
         async with self._database.tenant(tenant_id) as connection:
             row = await connection.fetchrow(_WHERE + "where outbox_id = $1", delivery.outbox_id)
-        return _target(row) if row is not None else None
+        return read_target(tenant_id, row) if row is not None else None
 
     async def asker(self, tenant_id: int, ticket_number: int) -> Target | None:
         """Return where to answer a ticket; None where its author can only be answered in the session."""
@@ -151,9 +151,9 @@ class PostgresAuthors:
             if ticket is None:
                 return None
             if ticket["target"]:
-                return _target({**ticket["target"], "tenant_id": tenant_id})
+                return read_target(tenant_id, ticket["target"])
             row = await connection.fetchrow(_ASKER, ticket["session_id"])
-        return _target(row) if row is not None else None
+        return read_target(tenant_id, row) if row is not None else None
 
     async def reword(self, tenant_id: int, delivery: DeliveryKey, text: str) -> None:
         """Put TEXT in place of the words that DELIVERY answers, wherever they are kept."""
@@ -181,15 +181,3 @@ class PostgresAuthors:
             came = await connection.fetchval(_INBOX, *who)
             went = await connection.fetchval(_OUTBOX, *who)
         return Erased(turns=turns, messages=came + went, files=files + uploads, ratings=ratings, tickets=tickets)
-
-
-def _target(row: Mapping[str, Any]) -> Target:
-    return Target(
-        tenant_id=row["tenant_id"],
-        installation=row["installation"],
-        place=Place(Platform(row["platform"]), row["channel"], row["thread"]),
-        author_id=row["author_id"],
-        address=row["address"],
-        message_id=row["message_id"],
-        request_id=row["request_id"],
-    )

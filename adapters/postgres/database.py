@@ -14,6 +14,9 @@ from core.errors import FrontdeskError, Refused, StoreUnavailable, UsageError
 
 Connection: TypeAlias = asyncpg.pool.PoolConnectionProxy
 
+NO_TENANT = 0
+"""No tenant has this id: under it only those rows are seen that belong to nobody, or that everybody may read."""
+
 # iterative_scan and ef_search: an HNSW walk filtered afterwards must go on until 200 rows have passed the filter.
 # force_custom_plan: a generic plan walks the HNSW index for a tenant of 600 rows, 15 times slower than reading them.
 _SETTINGS = {

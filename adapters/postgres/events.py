@@ -1,9 +1,8 @@
 """The events of answers, read by clients wherever they are written."""
 
 import asyncio
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from typing import Any
 
 from adapters.postgres.database import Database
 from adapters.postgres.outbox import ANSWER
@@ -12,17 +11,23 @@ from core.domain import Answer, DeliveryKey
 from core.errors import Superseded
 from core.outbox import Purpose
 from core.places import Place
-from core.pulled import Event, EventKind, Wake
+from core.pulled import Event, EventKind, Pieces, Wake
 
 CHANNEL = "frontdesk_events"
 
+_TAKING_BACK = [EventKind.RESTART.value, EventKind.WITHDRAWN.value]
+
 # The share lock makes a worker that opens the delivery wait for this statement, so that nothing of the worker before
 # comes behind what the new one writes.
-# What is sent again after a crash took other times: those do not make it another answer.
+# What is sent again after a crash took other times: those do not make it another answer. What is taken back goes, so
+# that no reader who comes back is shown it; positions go on behind it.
 _APPEND = """
 with mine as (select from outbox where outbox_id = $3 and claim = $4 for share),
 last as (
     select position, kind, data from answer_events where inbox_id = $2 order by position desc limit 1
+),
+gone as (
+    delete from answer_events using mine where inbox_id = $2 and $5::text[] && $9::text[]
 ),
 added as (
     insert into answer_events (inbox_id, position, tenant_id, kind, data)
@@ -56,14 +61,8 @@ class PostgresEvents:
         self._database = database
         self._signals = signals
 
-    async def append(
-        self,
-        delivery: DeliveryKey,
-        tenant_id: int,
-        inbox_id: int,
-        events: Sequence[tuple[EventKind, Mapping[str, Any]]],
-    ) -> None:
-        """Add events in their order and tell those who listen; raises Superseded."""
+    async def append(self, delivery: DeliveryKey, tenant_id: int, inbox_id: int, events: Pieces) -> None:
+        """Add events in their order, drop those that they take back, and tell who listens; raises Superseded."""
         kinds, data = [kind.value for kind, _ in events], [dict(data) for _, data in events]
         async with self._database.tenant(tenant_id) as connection:
             written = await connection.fetchrow(
@@ -76,6 +75,7 @@ class PostgresEvents:
                 data,
                 CHANNEL,
                 _key(tenant_id, inbox_id),
+                _TAKING_BACK,
             )
         if not written["mine"]:
             raise Superseded("Another worker has taken this answer over.")

@@ -3,10 +3,10 @@
 from typing import Any
 
 from adapters.postgres.database import Connection, Database
-from adapters.postgres.inbox import INCOMING
+from adapters.postgres.inbox import channel_of, read_entry
 from adapters.postgres.sessions import FORGET_EXCHANGE
 from core.answered import Given
-from core.inbox import Ending, Entry, State
+from core.inbox import Entry
 
 # An edit leads a batch of its own, so an answer moves from row to row: those of one batch, then any edit of theirs.
 _GIVEN = """
@@ -42,7 +42,8 @@ order by message_id, revision desc
 """
 
 _HAND_ON = """
-update outbox set inbox_id = $2, content = null, settled = null, settled_at = null, reason = '', claim = claim + 1
+update outbox set inbox_id = $2, content = null, partial = '', settled = null, settled_at = null, reason = '',
+    claim = claim + 1
 where outbox_id = $1 and inbox_id is distinct from $2
     and not exists (select from outbox where inbox_id = $2)
 returning outbox_id
@@ -57,11 +58,9 @@ class PostgresGivenAnswers:
 
     async def to(self, entry: Entry) -> Given | None:
         """Look up what answered the earlier revisions of ENTRY's message, or was begun to; None where nothing did."""
-        incoming = entry.incoming
-        place = incoming.message.place
-        where = (incoming.message.tenant_id, place.platform.value, incoming.installation, place.channel)
-        async with self._database.tenant(incoming.message.tenant_id) as connection:
-            found = await connection.fetchrow(_GIVEN, *where, incoming.message_id, entry.inbox_id)
+        where = channel_of(entry.incoming.thread)
+        async with self._database.tenant(entry.incoming.message.tenant_id) as connection:
+            found = await connection.fetchrow(_GIVEN, *where, entry.incoming.message_id, entry.inbox_id)
             if found is None:
                 return None
             others = await _newest(connection, where, found["others"])
@@ -78,18 +77,4 @@ async def _newest(connection: Connection, where: tuple[Any, ...], message_ids: l
     if not message_ids:
         return ()
     records = await connection.fetch(_NEWEST, *where, message_ids)
-    return tuple(sorted((_entry(record) for record in records), key=lambda entry: entry.inbox_id))
-
-
-def _entry(record: Any) -> Entry:
-    return Entry(
-        inbox_id=record["inbox_id"],
-        incoming=INCOMING.validate_python(record["body"]),
-        state=State(record["state"]),
-        received_at=record["received_at"],
-        answered_by=record["answered_by"],
-        tries=record["tries"],
-        ending=Ending(record["ending"]) if record["ending"] else None,
-        reason=record["reason"],
-        ticket_number=record["ticket_number"],
-    )
+    return tuple(sorted((read_entry(record) for record in records), key=lambda entry: entry.inbox_id))

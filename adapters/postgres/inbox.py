@@ -68,7 +68,7 @@ update inbox set state = 'answering', answered_by = $2, tries = $3, claim = $4 w
 
 # A delivery that was begun for a row that no longer leads goes on with the batch: what stands there is edited.
 _CARRY = """
-update outbox set inbox_id = $1, content = null, claim = claim + 1
+update outbox set inbox_id = $1, content = null, partial = '', claim = claim + 1
 where not exists (select from outbox where inbox_id = $1) and outbox_id = (
     select outbox_id from outbox
     where settled is null and inbox_id = any($2::bigint[]) order by outbox_id limit 1)
@@ -175,7 +175,7 @@ class PostgresInbox:
         Rows that need no work are ended on the way. To be called only by the one who holds the thread's lock.
         """
         async with self._database.tenant(thread.tenant_id) as connection:
-            records = await connection.fetch(_ROWS + _WAITING, *_place(thread), thread.place.thread)
+            records = await connection.fetch(_ROWS + _WAITING, *channel_of(thread), thread.place.thread)
             if not records:
                 return None
             rows = [_row(record) for record in records]
@@ -212,18 +212,18 @@ class PostgresInbox:
             record = await connection.fetchrow(_ROWS + "where inbox_id = $1", inbox_id)
         if record is None:
             raise NotFound(f"There is no message {inbox_id}; it may have been deleted after its time.")
-        return _row(record).entry
+        return read_entry(record)
 
     async def find(self, thread: Thread, message_id: str) -> Entry | None:
         """Look up the newest revision of a platform's message; None where there is none."""
         async with self._database.tenant(thread.tenant_id) as connection:
-            record = await connection.fetchrow(_ROWS + _FIND, *_place(thread), message_id)
-        return _row(record).entry if record else None
+            record = await connection.fetchrow(_ROWS + _FIND, *channel_of(thread), message_id)
+        return read_entry(record) if record else None
 
     async def wake(self, thread: Thread, *, after_s: float = 0.0, priority: int = 0) -> None:
         """Enqueue THREAD once more, to be served no sooner than after AFTER_S seconds."""
         async with self._database.tenant(thread.tenant_id) as connection:
-            await connection.execute(_WAKE, *_place(thread), thread.place.thread, priority, after_s)
+            await connection.execute(_WAKE, *channel_of(thread), thread.place.thread, priority, after_s)
 
     async def orphans(self, tenant_id: int, older_than_s: float) -> list[Thread]:
         """List the threads in which something has waited so long, and that no job will serve."""
@@ -265,7 +265,8 @@ def _name(incoming: Incoming) -> tuple[str, ...]:
     return str(message.tenant_id), incoming.installation, message.place.channel, incoming.message_id
 
 
-def _place(thread: Thread) -> tuple[int, str, str, str]:
+def channel_of(thread: Thread) -> tuple[int, str, str, str]:
+    """List what names the channel of THREAD, in the order of the indexes."""
     return thread.tenant_id, thread.place.platform.value, thread.installation, thread.place.channel
 
 
@@ -279,7 +280,12 @@ def _ids(entries: Sequence[Entry]) -> list[int]:
 
 
 def _row(record: Any) -> Row:
-    entry = Entry(
+    return Row(read_entry(record), Kind(record["interrupted_by"]) if record["interrupted_by"] else None)
+
+
+def read_entry(record: Any) -> Entry:
+    """Read an entry from a row of the inbox."""
+    return Entry(
         inbox_id=record["inbox_id"],
         incoming=INCOMING.validate_python(record["body"]),
         state=State(record["state"]),
@@ -290,7 +296,6 @@ def _row(record: Any) -> Row:
         reason=record["reason"],
         ticket_number=record["ticket_number"],
     )
-    return Row(entry, Kind(record["interrupted_by"]) if record["interrupted_by"] else None)
 
 
 def _messages(entries: Sequence[Entry]) -> list[str]:
@@ -298,8 +303,8 @@ def _messages(entries: Sequence[Entry]) -> list[str]:
 
 
 async def _revisions(connection: Connection, thread: Thread, entries: Sequence[Entry]) -> list[Entry]:
-    records = await connection.fetch(_ROWS + _REVISIONS, *_place(thread), _messages(entries))
-    return [_row(record).entry for record in records]
+    records = await connection.fetch(_ROWS + _REVISIONS, *channel_of(thread), _messages(entries))
+    return [read_entry(record) for record in records]
 
 
 async def _end(connection: Connection, ends: Sequence[End]) -> None:
@@ -331,7 +336,7 @@ async def _carry(connection: Connection, thread: Thread, entries: Sequence[Entry
     """Let the batch go on with the delivery that was begun for a row which led before it, or which it replaces."""
     lead_id, ids = entries[0].inbox_id, _ids(entries)
     led = {entry.answered_by for entry in entries if entry.answered_by} - {lead_id}
-    edited = await connection.fetch(_EDITED, *_place(thread), _messages(entries), ids)
+    edited = await connection.fetch(_EDITED, *channel_of(thread), _messages(entries), ids)
     before = [*led, *(record["inbox_id"] for record in edited), *ids[1:]]
     carried = await connection.fetchval(_CARRY, lead_id, before) if before else None
     if carried is not None:

@@ -11,12 +11,10 @@ from datetime import datetime, timedelta
 
 from cryptography.fernet import Fernet, InvalidToken, MultiFernet
 
-from adapters.postgres.database import Connection, Database
+from adapters.postgres.database import NO_TENANT, Connection, Database
 from core.errors import Refused, UsageError
 from core.installations import Installed
 from core.places import Platform
-
-_NOBODY = 0  # no tenant has this id: what is seen under it is what everybody may see
 
 _MAKE_A_KEY = "openssl rand -base64 32 | tr '+/' '-_'"
 
@@ -160,7 +158,7 @@ class PostgresInstallations:
 
     async def tenant_of(self, platform: Platform, installation: str) -> int | None:
         """Tell whose a workspace is, also after it was revoked; None where it is nobody's."""
-        async with self._database.tenant(_NOBODY) as connection:
+        async with self._database.tenant(NO_TENANT) as connection:
             tenant_id: int | None = await connection.fetchval(_TENANT, platform.value, installation)
         return tenant_id
 

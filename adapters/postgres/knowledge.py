@@ -1,13 +1,11 @@
 """Knowledge bases and their documents."""
 
 from collections.abc import Sequence
-from dataclasses import asdict
 from typing import Any
 
 import asyncpg
-import numpy as np
-from pgvector import HalfVector
 
+from adapters.postgres.chunks import save_chunks, save_vectors
 from adapters.postgres.database import Connection, Database
 from core.documents import (
     DocumentRecord,
@@ -21,9 +19,6 @@ from core.documents import (
 )
 from core.errors import NotFound, UsageError
 from core.places import Platform
-
-_AT_ONCE = 200
-"""Chunks, or vectors, in one statement."""
 
 _KNOWLEDGE_BASES = """
 select kb_id, kb.name, platforms, channels, embedders.name as embedder_name, dimensions, kb.version, kb.updated_at,
@@ -44,28 +39,6 @@ on conflict (kb_id, source) do update set
     size_bytes = excluded.size_bytes, outcome = excluded.outcome, reason = excluded.reason, pages = excluded.pages,
     chunk_count = excluded.chunk_count, term_total = excluded.term_total, updated_at = now()
 returning document_id
-"""
-
-_SAVE_CHUNKS = """
-with saved as (
-    insert into chunks (tenant_id, kb_id, document_id, position, text, heading_path, page)
-    select $1, $2, $3, position, text, heading_path, page
-    from jsonb_to_recordset($4) as new(position integer, text text, heading_path text[], page integer)
-    returning chunk_id, position
-)
-select chunk_id from saved order by position
-"""
-
-_SAVE_POSTINGS = """
-insert into postings (chunk_id, term, tenant_id, kb_id, frequency, length)
-select chunk_id, term, $1, $2, least(frequency, 32767), length
-from unnest($3::bigint[], $4::text[], $5::integer[], $6::integer[]) as new(chunk_id, term, frequency, length)
-"""
-
-_SAVE_VECTOR = """
-insert into chunk_vectors (tenant_id, kb_id, embedder_id, dimensions, chunk_id, embedding)
-values ($1, $2, $3, $4, $5, $6)
-on conflict do nothing
 """
 
 _CHANGED = """
@@ -207,11 +180,11 @@ class PostgresKnowledge:
         document_id = await connection.fetchval(
             _SAVE_DOCUMENT, tenant_id, kb_id, *_columns(version), len(chunks), term_total
         )
-        chunk_ids = await _save_chunks(connection, tenant_id, kb_id, document_id, chunks)
+        chunk_ids = await save_chunks(connection, tenant_id, kb_id, document_id, chunks)
         if embedder is not None:
             embedder_id = await _adopt_embedder(connection, tenant_id, kb_id, embedder)
             vectors = [(i, chunk.vector) for i, chunk in zip(chunk_ids, chunks, strict=True) if chunk.vector]
-            await _save_vectors(connection, tenant_id, kb_id, embedder_id, vectors)
+            await save_vectors(connection, tenant_id, kb_id, embedder_id, vectors)
         before = (old["chunk_count"], old["term_total"]) if old is not None else (0, 0)
         await connection.execute(_CHANGED, kb_id, len(chunks) - before[0], term_total - before[1])
 
@@ -245,7 +218,7 @@ class PostgresKnowledge:
                 )
             )
             kept = [pair for pair in vectors if pair[0] in alive]
-            await _save_vectors(connection, tenant_id, kb_id, embedder_id, kept)
+            await save_vectors(connection, tenant_id, kb_id, embedder_id, kept)
 
     async def switch_embedder(self, tenant_id: int, kb_id: int, embedder: EmbedderIdentity) -> None:
         """Search with EMBEDDER's vectors from now on and drop the others."""
@@ -290,41 +263,6 @@ def _columns(version: DocumentVersion) -> tuple[Any, ...]:
     )
 
 
-async def _save_chunks(
-    connection: Connection, tenant_id: int, kb_id: int, document_id: int, chunks: Sequence[IndexedChunk]
-) -> list[int]:
-    """Save the chunks and their postings some at a time: the driver packs a statement's values on the event loop."""
-    chunk_ids: list[int] = []
-    for start in range(0, len(chunks), _AT_ONCE):
-        some = chunks[start : start + _AT_ONCE]
-        rows = await connection.fetch(
-            _SAVE_CHUNKS,
-            tenant_id,
-            kb_id,
-            document_id,
-            [{"position": start + position, **asdict(chunk.chunk)} for position, chunk in enumerate(some)],
-        )
-        ids = [row["chunk_id"] for row in rows]
-        await _save_postings(connection, tenant_id, kb_id, list(zip(ids, some, strict=True)))
-        chunk_ids += ids
-    return chunk_ids
-
-
-async def _save_postings(
-    connection: Connection, tenant_id: int, kb_id: int, chunks: Sequence[tuple[int, IndexedChunk]]
-) -> None:
-    postings = [
-        (chunk_id, term, frequency, length)
-        for chunk_id, chunk in chunks
-        for length in (sum(chunk.terms.values()),)
-        for term, frequency in chunk.terms.items()
-    ]
-    if postings:
-        await connection.execute(
-            _SAVE_POSTINGS, tenant_id, kb_id, *(list(column) for column in zip(*postings, strict=True))
-        )
-
-
 async def _embedder_id(connection: Connection, tenant_id: int, embedder: EmbedderIdentity) -> int:
     await connection.execute(
         "insert into embedders (tenant_id, name, dimensions) values ($1, $2, $3) on conflict do nothing",
@@ -349,19 +287,6 @@ async def _adopt_embedder(connection: Connection, tenant_id: int, kb_id: int, em
     if current != embedder_id:
         raise UsageError("This knowledge base was embedded by another model; run `frontdesk kb reembed` on it first.")
     return embedder_id
-
-
-async def _save_vectors(
-    connection: Connection, tenant_id: int, kb_id: int, embedder_id: int, vectors: Sequence[tuple[int, Vector]]
-) -> None:
-    for start in range(0, len(vectors), _AT_ONCE):
-        await connection.executemany(
-            _SAVE_VECTOR,
-            [
-                (tenant_id, kb_id, embedder_id, len(vector), chunk_id, HalfVector(np.frombuffer(vector, np.float32)))
-                for chunk_id, vector in vectors[start : start + _AT_ONCE]
-            ],
-        )
 
 
 def _knowledge_base(row: asyncpg.Record) -> KnowledgeBase:

@@ -1,5 +1,6 @@
 """What goes out: one row for each delivery, written only by whoever opened it last."""
 
+from collections.abc import Mapping
 from datetime import datetime
 from typing import Any
 
@@ -83,11 +84,23 @@ select outbox_id, procrastinate_defer_jobs_v1(array[row(
 from made
 """
 
+# An answer that was given anew has a new address, and may be followed again.
+_FOLLOW = """
+update outbox set address = address || '{"followed": true}' where outbox_id = $1 and not address ? 'followed'
+returning outbox_id
+"""
+
 _RATE = """
 insert into feedback (tenant_id, outbox_id, author_id, rating, reason) values ($1, $2, $3, $4, $5)
 on conflict (outbox_id, author_id) do update
     set rating = excluded.rating, reason = excluded.reason, created_at = now()
 """
+
+
+async def enqueue(connection: Connection, target: Target, purpose: Purpose, content: Answer) -> int:
+    """Store something to be sent, with the job that sends it; return its outbox id."""
+    kept = ANSWER.dump_python(content, mode="json")
+    return int(await connection.fetchval(_ENQUEUE, *_arguments(target), purpose.value, kept))
 
 
 async def keep_content(connection: Connection, delivery: DeliveryKey, content: Answer) -> None:
@@ -162,8 +175,14 @@ class PostgresOutbox:
     async def enqueue(self, target: Target, purpose: Purpose, content: Answer) -> int:
         """Store something to be sent by whichever worker is free; return its outbox id."""
         async with self._database.tenant(target.tenant_id) as connection:
-            kept = ANSWER.dump_python(content, mode="json")
-            return int(await connection.fetchval(_ENQUEUE, *_arguments(target), purpose.value, kept))
+            return await enqueue(connection, target, purpose, content)
+
+    async def enqueue_once(self, of: int, target: Target, purpose: Purpose, content: Answer) -> int | None:
+        """Store something that follows from the delivery OF; None where something was before, or OF is not there."""
+        async with self._database.tenant(target.tenant_id) as connection:
+            if await connection.fetchval(_FOLLOW, of) is None:
+                return None
+            return await enqueue(connection, target, purpose, content)
 
     async def rate(self, tenant_id: int, outbox_id: int, author_id: str, rating: int, reason: str) -> None:
         """Keep what an author thinks of an answer, in place of what they thought before; raises NotFound."""
@@ -197,20 +216,24 @@ def _arguments(target: Target) -> tuple[Any, ...]:
     )
 
 
-def _delivery(record: Any) -> Delivery:
-    target = Target(
-        tenant_id=record["tenant_id"],
-        installation=record["installation"],
-        place=Place(Platform(record["platform"]), record["channel"], record["thread"]),
-        author_id=record["author_id"],
-        address=record["address"],
-        message_id=record["message_id"],
-        request_id=record["request_id"],
+def read_target(tenant_id: int, kept: Mapping[str, Any]) -> Target:
+    """Read where something goes, from a row of the outbox or what a ticket has kept of one."""
+    return Target(
+        tenant_id=tenant_id,
+        installation=kept["installation"],
+        place=Place(Platform(kept["platform"]), kept["channel"], kept["thread"]),
+        author_id=kept["author_id"],
+        address=kept["address"],
+        message_id=kept["message_id"],
+        request_id=kept["request_id"],
     )
+
+
+def _delivery(record: Any) -> Delivery:
     return Delivery(
         outbox_id=record["outbox_id"],
         claim=record["claim"],
-        target=target,
+        target=read_target(record["tenant_id"], record),
         purpose=Purpose(record["purpose"]),
         inbox_id=record["inbox_id"],
         content=ANSWER.validate_python(record["content"]) if record["content"] else None,

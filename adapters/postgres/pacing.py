@@ -4,12 +4,11 @@ import asyncio
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 
-from adapters.postgres.database import Connection, Database
+from adapters.postgres.database import NO_TENANT, Connection, Database
 from core.errors import StoreUnavailable
 from core.pacing import Slot, Turn, merged
 
 TIMEOUT_S = 2.0  # of one statement; a server that hangs must not stop those who can pace themselves
-_NO_TENANT = 0  # rates are nobody's rows
 
 _TAKE = "select wait_us, number from frontdesk_pace($1, $2, $3, $4, $5, $6, $7)"
 _HOLD = """
@@ -60,7 +59,7 @@ class PostgresPacing:
     @asynccontextmanager
     async def _connection(self) -> AsyncIterator[Connection]:
         try:
-            async with asyncio.timeout(self._timeout_s), self._database.tenant(_NO_TENANT) as connection:
+            async with asyncio.timeout(self._timeout_s), self._database.tenant(NO_TENANT) as connection:
                 yield connection
         except TimeoutError as error:
             raise StoreUnavailable(f"PostgreSQL at {self._database.place} did not answer in time.") from error

@@ -2,11 +2,10 @@
 
 from collections.abc import Iterable
 
-from adapters.postgres.database import Database
+from adapters.postgres.database import NO_TENANT, Database
 from core.readings import Gauged, Reading
 
-_NO_TENANT = 0  # the engine's jobs are kept apart by nothing: their arguments are ids, not anybody's words
-
+# The engine's jobs are kept apart by nothing: their arguments are ids, not anybody's words.
 _QUEUES = """
 select job.queue_name as queue, coalesce(job.args ->> 'tenant_id', '') as tenant, count(distinct job.id) as waiting,
     coalesce(extract(epoch from now() - min(event.at)), 0)::float8 as oldest_s
@@ -20,7 +19,7 @@ _UNSETTLED = "select count(*) from outbox where settled is null"
 
 async def read_queues(database: Database) -> list[Reading]:
     """Read off the jobs that wait, by queue and tenant; raises StoreUnavailable."""
-    async with database.tenant(_NO_TENANT) as connection:
+    async with database.tenant(NO_TENANT) as connection:
         rows = await connection.fetch(_QUEUES)
     readings = []
     for row in rows:

@@ -9,15 +9,15 @@ from pgvector import HalfVector
 
 from adapters.postgres.database import Database
 from core.documents import Passage, Query
-from core.places import Place
+from core.places import Reader
 from core.ranking import RANKING, rerank
 
-# Parameters: 1 tenant, 2 platform, 3 channel, 4 names of knowledge bases or null, 5 terms, 6 limit, 7 k1, 8 b,
-# 9 candidates of each list, 10 ids of knowledge bases or null; with a vector also 11 vector, 12 embedder's name,
+# Parameters: 1 tenant, 2 platform, 3 what the reader holds, 4 names of knowledge bases or null, 5 terms, 6 limit, 7 k1,
+# 8 b, 9 candidates of each list, 10 ids of knowledge bases or null; with a vector also 11 vector, 12 embedder's name,
 # 13 weight of the cosine.
 # What the author may read is decided in here, so that no caller can search past it.
 _READABLE = """tenant_id = $1 and $2 = any(platforms)
-        and (channels = '{}' or $3 = any(channels))
+        and (channels && $3::text[] or (channels = '{}' and '*' = any($3::text[])))
         and ($4::text[] is null or name = any($4))"""
 
 _LEXICAL = f"""
@@ -102,8 +102,8 @@ def parameters(tenant_id: int, query: Query) -> list[Any]:
     """List the statement's parameters in order."""
     values: list[Any] = [
         tenant_id,
-        query.place.platform.value,
-        query.place.channel,
+        query.reader.place.platform.value,
+        list(query.reader.grants),
         list(query.knowledge_bases) or None,
         sorted(set(query.terms)),
         max(query.limit, RANKING.reranked),
@@ -127,20 +127,20 @@ class PostgresSearch:
     def __init__(self, database: Database) -> None:
         self._database = database
 
-    async def readable(self, tenant_id: int, place: Place, names: Sequence[str]) -> tuple[tuple[int, int], ...]:
-        """List id and version of each knowledge base that may be read in PLACE; with NAMES, of those only."""
+    async def readable(self, tenant_id: int, reader: Reader, names: Sequence[str]) -> tuple[tuple[int, int], ...]:
+        """List id and version of each knowledge base that READER may read; with NAMES, of those only."""
         async with self._database.tenant(tenant_id) as connection:
             rows = await connection.fetch(
                 f"select kb_id, version from knowledge_bases where {_READABLE}",  # noqa: S608 - our own constant
                 tenant_id,
-                place.platform.value,
-                place.channel,
+                reader.place.platform.value,
+                list(reader.grants),
                 list(names) or None,
             )
         return tuple((row["kb_id"], row["version"]) for row in rows)
 
     async def search(self, tenant_id: int, query: Query) -> list[Passage]:
-        """Find the best passages for QUERY among what its place may read; best first."""
+        """Find the best passages for QUERY among what its reader may read; best first."""
         dimensions = query.embedder.dimensions if query.vector is not None and query.embedder else None
         async with self._database.tenant(tenant_id) as connection:
             rows = await connection.fetch(statement(dimensions), *parameters(tenant_id, query))

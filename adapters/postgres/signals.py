@@ -1,15 +1,17 @@
 """One connection that listens, and whoever in this process waits for what it hears."""
 
 import asyncio
+import logging
 import random
 from collections import defaultdict
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Coroutine
 from contextlib import asynccontextmanager, suppress
+from typing import Any
 
 import asyncpg
 
 from adapters.postgres.database import Database, mapped_errors, place_of
-from core.errors import FrontdeskError, StoreUnavailable
+from core.errors import FrontdeskError
 from core.inbox import Batch, Interruption, Kind
 
 INTERRUPTIONS = "frontdesk_interruptions"
@@ -17,7 +19,10 @@ INTERRUPTIONS = "frontdesk_interruptions"
 _LOST = (asyncpg.PostgresError, asyncpg.InterfaceError, OSError, TimeoutError)
 _LOOKED_AFTER_S = 10.0  # a connection whose other end vanished says nothing by itself
 _ANSWERS_WITHIN_S = 5.0
+_FIRST_PAUSE_S = 0.1
 _LONGEST_PAUSE_S = 2.0
+
+_log = logging.getLogger(__name__)
 
 # What ends a message for good comes first: of a question both edited and deleted, nothing is answered.
 _INTERRUPTED_BY = """
@@ -34,6 +39,7 @@ class Signals:
         self._url = url
         self._connection: asyncpg.Connection | None = None
         self._lost = asyncio.Event()
+        self._pause_s = 0.0  # after the last failure; 0 where the connection has answered since
         self._listening = asyncio.Lock()  # the connection does one thing at a time
         self._channels: set[str] = set()
         self._waiting: dict[tuple[str, str], set[asyncio.Event]] = defaultdict(set)
@@ -71,10 +77,14 @@ class Signals:
         self._wake_all()
 
     async def run(self) -> None:
-        """Keep the connection open until cancelled."""
+        """Keep the connection open until cancelled; of failures in a row, the first is logged."""
         while True:
-            await self._watch()
-            await self._reopen()
+            try:
+                await self._watch()
+                await self.close()
+                await self.open()
+            except Exception as error:  # noqa: BLE001 - were this loop to end, nobody here would be woken any more
+                await self._rest(error)
 
     async def close(self) -> None:
         """Close the connection."""
@@ -108,6 +118,7 @@ class Signals:
             except TimeoutError:
                 if not await self._answers():
                     return
+                self._pause_s = 0.0
 
     async def _answers(self) -> bool:
         try:
@@ -119,14 +130,14 @@ class Signals:
             return False
         return True
 
-    async def _reopen(self) -> None:
-        pause_s = 0.1
-        while True:
-            await self.close()
-            with suppress(FrontdeskError):
-                return await self.open()
-            await asyncio.sleep(pause_s * random.uniform(0.5, 1.0))  # noqa: S311 - no secret
-            pause_s = min(2 * pause_s, _LONGEST_PAUSE_S)
+    async def _rest(self, error: Exception) -> None:
+        """Pause after a failure, longer each time."""
+        if not self._pause_s:
+            unknown = not isinstance(error, FrontdeskError)
+            _log.warning("Nothing is heard from PostgreSQL until it works again: %s", error, exc_info=unknown)
+        self._lost.set()
+        self._pause_s = min(2 * self._pause_s or _FIRST_PAUSE_S, _LONGEST_PAUSE_S)
+        await asyncio.sleep(self._pause_s * random.uniform(0.5, 1.0))  # noqa: S311 - no secret
 
     def _hear(self, _: object, __: int, channel: str, payload: object) -> None:
         words = str(payload).split(":")
@@ -145,14 +156,23 @@ async def open_signals(url: str) -> AsyncIterator[Signals]:
     """Listen on URL while the context is open; raises StoreUnavailable when the server cannot be reached at first."""
     signals = Signals(url)
     await signals.open()
-    task = asyncio.create_task(signals.run())
     try:
-        yield signals
+        async with _beside(signals.run()):
+            yield signals
+    finally:
+        await signals.close()
+
+
+@asynccontextmanager
+async def _beside(work: Coroutine[Any, Any, None]) -> AsyncIterator[None]:
+    """Run WORK while the context is open."""
+    task = asyncio.create_task(work)
+    try:
+        yield
     finally:
         task.cancel()
         with suppress(asyncio.CancelledError):
             await task
-        await signals.close()
 
 
 class PostgresInterruptions:
@@ -169,13 +189,8 @@ class PostgresInterruptions:
         async with self._signals.subscribe(INTERRUPTIONS, key) as event:
             heard = _Interruption(self._database, batch, event)
             await heard.look()
-            task = asyncio.create_task(heard.listen())
-            try:
+            async with _beside(heard.listen()):
                 yield heard
-            finally:
-                task.cancel()
-                with suppress(asyncio.CancelledError):
-                    await task
 
 
 class _Interruption:
@@ -215,6 +230,6 @@ class _Interruption:
             self._event.clear()
             try:
                 await self.look()
-            except StoreUnavailable:
+            except FrontdeskError:
                 await asyncio.sleep(_LONGEST_PAUSE_S / 4)
                 self._event.set()

@@ -12,66 +12,36 @@ from pgvector.sqlalchemy import HALFVEC
 from sqlalchemy import (
     BigInteger,
     Column,
-    DateTime,
     Double,
     ForeignKey,
-    Identity,
     Index,
     Integer,
     LargeBinary,
     Numeric,
     SmallInteger,
-    Text,
     UniqueConstraint,
-    func,
     literal_column,
 )
 from sqlalchemy import Uuid as UuidType
 from sqlalchemy import text as sql
-from sqlalchemy.dialects.postgresql import ARRAY, JSONB
+from sqlalchemy.dialects.postgresql import JSONB
 from sqlmodel import Field, SQLModel
+
+from adapters.postgres import columns
 
 INDEXED_DIMENSIONS = (384, 512, 768, 1024, 1536, 3072)
 """Lengths of vectors that have an HNSW index; any other length works by an exact scan."""
-
-
-def _tenant() -> Any:
-    return Column(Integer, ForeignKey("tenants.tenant_id", ondelete="CASCADE"), nullable=False)
-
-
-def _now() -> Any:
-    return Column(DateTime(timezone=True), nullable=False, server_default=func.now())
-
-
-def _texts() -> Any:
-    return Column(ARRAY(Text), nullable=False, server_default=sql("'{}'"))
-
-
-def _text() -> Any:
-    return Column(Text, nullable=False, server_default=sql("''"))
-
-
-def _number(kind: Any = Integer) -> Any:
-    return Column(kind, nullable=False, server_default=sql("0"))
-
-
-def _json() -> Any:
-    return Column(JSONB, nullable=False, server_default=sql("'[]'"))
-
-
-def _cascade(target: str, kind: Any = Integer, **options: Any) -> Any:
-    return Column(kind, ForeignKey(target, ondelete="CASCADE"), nullable=False, **options)
 
 
 class TenantRow(SQLModel, table=True):
     """An organisation; nothing of one is ever seen by another."""
 
     __tablename__ = "tenants"
-    tenant_id: int = Field(sa_column=Column(Integer, Identity(), primary_key=True))
-    slug: str = Field(sa_column=Column(Text, nullable=False, unique=True))
-    name: str = Field(sa_column=Column(Text, nullable=False))
-    ticket_count: int = Field(sa_column=Column(BigInteger, nullable=False, server_default=sql("0")))
-    created_at: datetime = Field(sa_column=_now())
+    tenant_id: int = columns.serial(Integer)
+    slug: str = columns.plain(unique=True)
+    name: str = columns.plain()
+    ticket_count: int = columns.number(BigInteger)
+    created_at: datetime = columns.now()
 
 
 class EmbedderRow(SQLModel, table=True):
@@ -79,10 +49,10 @@ class EmbedderRow(SQLModel, table=True):
 
     __tablename__ = "embedders"
     __table_args__ = (UniqueConstraint("tenant_id", "name", "dimensions"),)
-    embedder_id: int = Field(sa_column=Column(Integer, Identity(), primary_key=True))
-    tenant_id: int = Field(sa_column=_tenant())
-    name: str = Field(sa_column=Column(Text, nullable=False))
-    dimensions: int = Field(sa_column=Column(Integer, nullable=False))
+    embedder_id: int = columns.serial(Integer)
+    tenant_id: int = columns.tenant()
+    name: str = columns.plain()
+    dimensions: int = columns.plain(Integer)
 
 
 class KnowledgeBaseRow(SQLModel, table=True):
@@ -90,17 +60,17 @@ class KnowledgeBaseRow(SQLModel, table=True):
 
     __tablename__ = "knowledge_bases"
     __table_args__ = (UniqueConstraint("tenant_id", "name"),)
-    kb_id: int = Field(sa_column=Column(Integer, Identity(), primary_key=True))
-    tenant_id: int = Field(sa_column=_tenant())
-    name: str = Field(sa_column=Column(Text, nullable=False))
-    platforms: list[str] = Field(sa_column=_texts())
-    channels: list[str] = Field(sa_column=_texts())
+    kb_id: int = columns.serial(Integer)
+    tenant_id: int = columns.tenant()
+    name: str = columns.plain()
+    platforms: list[str] = columns.array()
+    channels: list[str] = columns.array()
     embedder_id: int | None = Field(sa_column=Column(Integer, ForeignKey("embedders.embedder_id")))
-    chunk_count: int = Field(sa_column=Column(Integer, nullable=False, server_default=sql("0")))
-    term_total: int = Field(sa_column=Column(BigInteger, nullable=False, server_default=sql("0")))
-    version: int = Field(sa_column=Column(BigInteger, nullable=False, server_default=sql("0")))
-    created_at: datetime = Field(sa_column=_now())
-    updated_at: datetime = Field(sa_column=_now())
+    chunk_count: int = columns.number()
+    term_total: int = columns.number(BigInteger)
+    version: int = columns.number(BigInteger)
+    created_at: datetime = columns.now()
+    updated_at: datetime = columns.now()
 
 
 class DocumentRow(SQLModel, table=True):
@@ -108,22 +78,22 @@ class DocumentRow(SQLModel, table=True):
 
     __tablename__ = "documents"
     __table_args__ = (UniqueConstraint("kb_id", "source"), Index("documents_tenant", "tenant_id"))
-    document_id: int = Field(sa_column=Column(BigInteger, Identity(), primary_key=True))
-    tenant_id: int = Field(sa_column=_tenant())
-    kb_id: int = Field(sa_column=_cascade("knowledge_bases.kb_id"))
-    source: str = Field(sa_column=Column(Text, nullable=False))
-    title: str = Field(sa_column=Column(Text, nullable=False))
-    format: str = Field(sa_column=Column(Text, nullable=False, server_default=sql("''")))
-    sha256: bytes = Field(sa_column=Column(LargeBinary, nullable=False))
-    pipeline: int = Field(sa_column=Column(Integer, nullable=False))
-    size_bytes: int = Field(sa_column=Column(BigInteger, nullable=False))
-    outcome: str = Field(sa_column=Column(Text, nullable=False))
-    reason: str = Field(sa_column=Column(Text, nullable=False, server_default=sql("''")))
-    pages: int | None = Field(sa_column=Column(Integer))
-    chunk_count: int = Field(sa_column=Column(Integer, nullable=False, server_default=sql("0")))
-    term_total: int = Field(sa_column=Column(BigInteger, nullable=False, server_default=sql("0")))
-    created_at: datetime = Field(sa_column=_now())
-    updated_at: datetime = Field(sa_column=_now())
+    document_id: int = columns.serial()
+    tenant_id: int = columns.tenant()
+    kb_id: int = columns.cascade("knowledge_bases.kb_id")
+    source: str = columns.plain()
+    title: str = columns.plain()
+    format: str = columns.text()
+    sha256: bytes = columns.plain(LargeBinary)
+    pipeline: int = columns.plain(Integer)
+    size_bytes: int = columns.plain(BigInteger)
+    outcome: str = columns.plain()
+    reason: str = columns.text()
+    pages: int | None = columns.optional(Integer)
+    chunk_count: int = columns.number()
+    term_total: int = columns.number(BigInteger)
+    created_at: datetime = columns.now()
+    updated_at: datetime = columns.now()
 
 
 class ChunkRow(SQLModel, table=True):
@@ -131,14 +101,14 @@ class ChunkRow(SQLModel, table=True):
 
     __tablename__ = "chunks"
     __table_args__ = (UniqueConstraint("document_id", "position"), Index("chunks_kb", "tenant_id", "kb_id"))
-    chunk_id: int = Field(sa_column=Column(BigInteger, Identity(), primary_key=True))
-    tenant_id: int = Field(sa_column=Column(Integer, nullable=False))
-    kb_id: int = Field(sa_column=Column(Integer, nullable=False))
-    document_id: int = Field(sa_column=_cascade("documents.document_id", BigInteger))
-    position: int = Field(sa_column=Column(Integer, nullable=False))
-    text: str = Field(sa_column=Column(Text, nullable=False))
-    heading_path: list[str] = Field(sa_column=_texts())
-    page: int | None = Field(sa_column=Column(Integer))
+    chunk_id: int = columns.serial()
+    tenant_id: int = columns.plain(Integer)
+    kb_id: int = columns.plain(Integer)
+    document_id: int = columns.cascade("documents.document_id", BigInteger)
+    position: int = columns.plain(Integer)
+    text: str = columns.plain()
+    heading_path: list[str] = columns.array()
+    page: int | None = columns.optional(Integer)
 
 
 class VectorRow(SQLModel, table=True):
@@ -158,12 +128,12 @@ class VectorRow(SQLModel, table=True):
             for length in INDEXED_DIMENSIONS
         ),
     )
-    chunk_id: int = Field(sa_column=_cascade("chunks.chunk_id", BigInteger, primary_key=True))
-    embedder_id: int = Field(sa_column=Column(Integer, primary_key=True, autoincrement=False))
-    tenant_id: int = Field(sa_column=Column(Integer, nullable=False))
-    kb_id: int = Field(sa_column=Column(Integer, nullable=False))
-    dimensions: int = Field(sa_column=Column(SmallInteger, nullable=False))
-    embedding: Any = Field(sa_column=Column(HALFVEC(), nullable=False))
+    chunk_id: int = columns.cascade_key("chunks.chunk_id")
+    embedder_id: int = columns.key(Integer)
+    tenant_id: int = columns.plain(Integer)
+    kb_id: int = columns.plain(Integer)
+    dimensions: int = columns.plain(SmallInteger)
+    embedding: Any = columns.plain(HALFVEC())
 
 
 class PostingRow(SQLModel, table=True):
@@ -182,12 +152,12 @@ class PostingRow(SQLModel, table=True):
             postgresql_include=["chunk_id", "frequency", "length"],
         ),
     )
-    chunk_id: int = Field(sa_column=_cascade("chunks.chunk_id", BigInteger, primary_key=True))
-    term: str = Field(sa_column=Column(Text, primary_key=True))
-    tenant_id: int = Field(sa_column=Column(Integer, nullable=False))
-    kb_id: int = Field(sa_column=Column(Integer, nullable=False))
-    frequency: int = Field(sa_column=Column(SmallInteger, nullable=False))
-    length: int = Field(sa_column=Column(Integer, nullable=False))
+    chunk_id: int = columns.cascade_key("chunks.chunk_id")
+    term: str = columns.key()
+    tenant_id: int = columns.plain(Integer)
+    kb_id: int = columns.plain(Integer)
+    frequency: int = columns.plain(SmallInteger)
+    length: int = columns.plain(Integer)
 
 
 class SessionRow(SQLModel, table=True):
@@ -207,22 +177,22 @@ class SessionRow(SQLModel, table=True):
         Index("sessions_author", "tenant_id", "author_id", "updated_at"),
     )
     session_id: UUID = Field(sa_column=Column(UuidType, primary_key=True, server_default=sql("gen_random_uuid()")))
-    tenant_id: int = Field(sa_column=_tenant())
-    platform: str = Field(sa_column=Column(Text, nullable=False))
-    channel: str = Field(sa_column=Column(Text, nullable=False))
-    thread: str = Field(sa_column=Column(Text, nullable=False))
-    author_id: str = Field(sa_column=Column(Text, nullable=False))
-    title: str = Field(sa_column=Column(Text, nullable=False, server_default=sql("''")))
-    favourite: bool = Field(sa_column_kwargs={"server_default": sql("false")})
-    current: bool = Field(sa_column_kwargs={"server_default": sql("true")})
-    created_at: datetime = Field(sa_column=_now())
-    updated_at: datetime = Field(sa_column=_now())
-    mode: str | None = Field(sa_column=Column(Text))
-    language: str = Field(sa_column=_text())
-    summary: str = Field(sa_column=_text())
-    summarised_turn_id: int = Field(sa_column=_number(BigInteger))
-    language_chosen: bool = Field(sa_column_kwargs={"server_default": sql("false")})
-    taken_over: bool = Field(sa_column_kwargs={"server_default": sql("false")})
+    tenant_id: int = columns.tenant()
+    platform: str = columns.plain()
+    channel: str = columns.plain()
+    thread: str = columns.plain()
+    author_id: str = columns.plain()
+    title: str = columns.text()
+    favourite: bool = columns.flag(default=False)
+    current: bool = columns.flag(default=True)
+    created_at: datetime = columns.now()
+    updated_at: datetime = columns.now()
+    mode: str | None = columns.optional()
+    language: str = columns.text()
+    summary: str = columns.text()
+    summarised_turn_id: int = columns.number(BigInteger)
+    language_chosen: bool = columns.flag(default=False)
+    taken_over: bool = columns.flag(default=False)
 
 
 class TurnRow(SQLModel, table=True):
@@ -234,23 +204,23 @@ class TurnRow(SQLModel, table=True):
         Index("turns_tenant", "tenant_id"),
         Index("turns_outbox", "outbox_id", "role", unique=True, postgresql_where=sql("outbox_id is not null")),
     )
-    turn_id: int = Field(sa_column=Column(BigInteger, Identity(), primary_key=True))
-    tenant_id: int = Field(sa_column=_tenant())
-    session_id: UUID = Field(sa_column=_cascade("sessions.session_id", UuidType))
-    role: str = Field(sa_column=Column(Text, nullable=False))
-    text: str = Field(sa_column=Column(Text, nullable=False))
-    question: str = Field(sa_column=Column(Text, nullable=False, server_default=sql("''")))
-    origin: str | None = Field(sa_column=Column(Text))
-    citations: Any = Field(sa_column=_json())
-    context: Any = Field(sa_column=_json())
-    created_at: datetime = Field(sa_column=_now())
-    model: str = Field(sa_column=_text())
-    input_tokens: int = Field(sa_column=_number())
-    output_tokens: int = Field(sa_column=_number())
-    cost: Decimal | None = Field(sa_column=Column(Numeric(12, 6)))
-    currency: str = Field(sa_column=_text())
-    private: bool = Field(sa_column_kwargs={"server_default": sql("false")})
-    outbox_id: int | None = Field(sa_column=Column(BigInteger))
+    turn_id: int = columns.serial()
+    tenant_id: int = columns.tenant()
+    session_id: UUID = columns.cascade("sessions.session_id", UuidType)
+    role: str = columns.plain()
+    text: str = columns.plain()
+    question: str = columns.text()
+    origin: str | None = columns.optional()
+    citations: Any = columns.json_list()
+    context: Any = columns.json_list()
+    created_at: datetime = columns.now()
+    model: str = columns.text()
+    input_tokens: int = columns.number()
+    output_tokens: int = columns.number()
+    cost: Decimal | None = columns.optional(Numeric(12, 6))
+    currency: str = columns.text()
+    private: bool = columns.flag(default=False)
+    outbox_id: int | None = columns.optional(BigInteger)
 
 
 class BotRow(SQLModel, table=True):
@@ -258,19 +228,19 @@ class BotRow(SQLModel, table=True):
 
     __tablename__ = "bot_configurations"
     __table_args__ = (UniqueConstraint("tenant_id", "name"),)
-    bot_id: int = Field(sa_column=Column(Integer, Identity(), primary_key=True))
-    tenant_id: int = Field(sa_column=_tenant())
-    name: str = Field(sa_column=Column(Text, nullable=False))
-    prompt: str = Field(sa_column=Column(Text, nullable=False))
-    mode: str = Field(sa_column=Column(Text, nullable=False))
-    knowledge_bases: list[str] = Field(sa_column=_texts())
-    models: list[str] = Field(sa_column=_texts())
-    temperature: float = Field(sa_column=Column(Double, nullable=False))
-    max_tokens: int = Field(sa_column=Column(Integer, nullable=False))
-    top_k: int = Field(sa_column=Column(Integer, nullable=False))
-    threshold: float | None = Field(sa_column=Column(Double))
-    version: int = Field(sa_column=Column(BigInteger, nullable=False, server_default=sql("1")))
-    updated_at: datetime = Field(sa_column=_now())
+    bot_id: int = columns.serial(Integer)
+    tenant_id: int = columns.tenant()
+    name: str = columns.plain()
+    prompt: str = columns.plain()
+    mode: str = columns.plain()
+    knowledge_bases: list[str] = columns.array()
+    models: list[str] = columns.array()
+    temperature: float = columns.plain(Double)
+    max_tokens: int = columns.plain(Integer)
+    top_k: int = columns.plain(Integer)
+    threshold: float | None = columns.optional(Double)
+    version: int = columns.number(BigInteger, 1)
+    updated_at: datetime = columns.now()
 
 
 class ChannelBotRow(SQLModel, table=True):
@@ -278,12 +248,10 @@ class ChannelBotRow(SQLModel, table=True):
 
     __tablename__ = "channel_bots"
     __table_args__ = (Index("channel_bots_bot", "bot_id"),)
-    tenant_id: int = Field(
-        sa_column=Column(Integer, ForeignKey("tenants.tenant_id", ondelete="CASCADE"), primary_key=True)
-    )
-    platform: str = Field(sa_column=Column(Text, primary_key=True))
-    channel: str = Field(sa_column=Column(Text, primary_key=True))
-    bot_id: int = Field(sa_column=_cascade("bot_configurations.bot_id"))
+    tenant_id: int = columns.tenant_key()
+    platform: str = columns.key()
+    channel: str = columns.key()
+    bot_id: int = columns.cascade("bot_configurations.bot_id")
 
 
 class TicketRow(SQLModel, table=True):
@@ -291,15 +259,15 @@ class TicketRow(SQLModel, table=True):
 
     __tablename__ = "tickets"
     __table_args__ = (UniqueConstraint("tenant_id", "number"), Index("tickets_session", "session_id"))
-    ticket_id: int = Field(sa_column=Column(BigInteger, Identity(), primary_key=True))
-    tenant_id: int = Field(sa_column=_tenant())
-    number: int = Field(sa_column=Column(BigInteger, nullable=False))
-    session_id: UUID | None = Field(sa_column=Column(UuidType, ForeignKey("sessions.session_id", ondelete="SET NULL")))
-    state: str = Field(sa_column=Column(Text, nullable=False))
-    question: str = Field(sa_column=Column(Text, nullable=False))
-    transcript: str = Field(sa_column=Column(Text, nullable=False))
-    reason: str = Field(sa_column=Column(Text, nullable=False))
-    answer: str = Field(sa_column=Column(Text, nullable=False, server_default=sql("''")))
-    created_at: datetime = Field(sa_column=_now())
-    updated_at: datetime = Field(sa_column=_now())
-    target: Any = Field(sa_column=Column(JSONB))
+    ticket_id: int = columns.serial()
+    tenant_id: int = columns.tenant()
+    number: int = columns.plain(BigInteger)
+    session_id: UUID | None = columns.reference("sessions.session_id", UuidType)
+    state: str = columns.plain()
+    question: str = columns.plain()
+    transcript: str = columns.plain()
+    reason: str = columns.plain()
+    answer: str = columns.text()
+    created_at: datetime = columns.now()
+    updated_at: datetime = columns.now()
+    target: Any = columns.optional(JSONB)

@@ -9,54 +9,17 @@ from uuid import UUID
 
 from sqlalchemy import (
     BigInteger,
-    Boolean,
-    Column,
-    DateTime,
     Double,
-    ForeignKey,
-    Identity,
     Index,
     Integer,
     LargeBinary,
-    Text,
-    func,
 )
 from sqlalchemy import Uuid as UuidType
 from sqlalchemy import text as sql
-from sqlalchemy.dialects.postgresql import ARRAY, JSONB
-from sqlmodel import Field, SQLModel
+from sqlalchemy.dialects.postgresql import JSONB
+from sqlmodel import SQLModel
 
-
-def _tenant() -> Any:
-    return Column(Integer, ForeignKey("tenants.tenant_id", ondelete="CASCADE"), nullable=False)
-
-
-def _tenant_key() -> Any:
-    return Column(Integer, ForeignKey("tenants.tenant_id", ondelete="CASCADE"), primary_key=True)
-
-
-def _when(*, set_by_us: bool = False) -> Any:
-    return Column(DateTime(timezone=True), nullable=set_by_us, server_default=None if set_by_us else func.now())
-
-
-def _id() -> Any:
-    return Column(BigInteger, Identity(), primary_key=True)
-
-
-def _key(kind: Any = Text) -> Any:
-    return Column(kind, primary_key=True, autoincrement=False)
-
-
-def _text(*, default: bool = False) -> Any:
-    return Column(Text, nullable=False, server_default=sql("''") if default else None)
-
-
-def _number(kind: Any = Integer, default: str | None = None) -> Any:
-    return Column(kind, nullable=False, server_default=sql(default) if default else None)
-
-
-def _json(default: str | None = None) -> Any:
-    return Column(JSONB, nullable=False, server_default=sql(default) if default else None)
+from adapters.postgres import columns
 
 
 class InboxRow(SQLModel, table=True):
@@ -89,29 +52,29 @@ class InboxRow(SQLModel, table=True):
         Index("inbox_waiting", "tenant_id", postgresql_where=sql("state = 'waiting'")),
         Index("inbox_author", "author_id", "tenant_id", "platform", "received_at"),
     )
-    inbox_id: int = Field(sa_column=_id())
-    tenant_id: int = Field(sa_column=_tenant())
-    platform: str = Field(sa_column=_text())
-    installation: str = Field(sa_column=_text())
-    event_id: str = Field(sa_column=_text())
-    channel: str = Field(sa_column=_text())
-    thread: str = Field(sa_column=_text())
-    message_id: str = Field(sa_column=_text())
-    kind: str = Field(sa_column=_text())
-    revision: int = Field(sa_column=_number(BigInteger))
-    author_id: str = Field(sa_column=_text())
-    body: Any = Field(sa_column=_json())
-    request_id: str = Field(sa_column=_text())
-    state: str = Field(sa_column=Column(Text, nullable=False, server_default=sql("'waiting'")))
-    answered_by: int | None = Field(sa_column=Column(BigInteger))
-    interrupted_by: str | None = Field(sa_column=Column(Text))
-    claim: int = Field(sa_column=_number(BigInteger, "0"))
-    tries: int = Field(sa_column=_number(default="0"))
-    ending: str | None = Field(sa_column=Column(Text))
-    reason: str = Field(sa_column=_text(default=True))
-    ticket_number: int | None = Field(sa_column=Column(BigInteger))
-    received_at: datetime = Field(sa_column=_when())
-    ended_at: datetime | None = Field(sa_column=_when(set_by_us=True))
+    inbox_id: int = columns.serial()
+    tenant_id: int = columns.tenant()
+    platform: str = columns.plain()
+    installation: str = columns.plain()
+    event_id: str = columns.plain()
+    channel: str = columns.plain()
+    thread: str = columns.plain()
+    message_id: str = columns.plain()
+    kind: str = columns.plain()
+    revision: int = columns.plain(BigInteger)
+    author_id: str = columns.plain()
+    body: Any = columns.plain(JSONB)
+    request_id: str = columns.plain()
+    state: str = columns.text("waiting")
+    answered_by: int | None = columns.optional(BigInteger)
+    interrupted_by: str | None = columns.optional()
+    claim: int = columns.number(BigInteger)
+    tries: int = columns.number()
+    ending: str | None = columns.optional()
+    reason: str = columns.text()
+    ticket_number: int | None = columns.optional(BigInteger)
+    received_at: datetime = columns.now()
+    ended_at: datetime | None = columns.moment()
 
 
 class OutboxRow(SQLModel, table=True):
@@ -123,100 +86,92 @@ class OutboxRow(SQLModel, table=True):
         Index("outbox_place", "tenant_id", "platform", "installation", "channel", "created_at"),
         Index("outbox_unsettled", "tenant_id", postgresql_where=sql("settled is null")),
     )
-    outbox_id: int = Field(sa_column=_id())
-    tenant_id: int = Field(sa_column=_tenant())
-    inbox_id: int | None = Field(sa_column=Column(BigInteger, ForeignKey("inbox.inbox_id", ondelete="SET NULL")))
-    purpose: str = Field(sa_column=_text())
-    platform: str = Field(sa_column=_text())
-    installation: str = Field(sa_column=_text())
-    channel: str = Field(sa_column=_text())
-    thread: str = Field(sa_column=_text())
-    author_id: str = Field(sa_column=_text())
-    address: Any = Field(sa_column=_json())
-    message_id: str = Field(sa_column=_text(default=True))
-    request_id: str = Field(sa_column=_text(default=True))
-    content: Any = Field(sa_column=Column(JSONB))
-    partial: str = Field(sa_column=_text(default=True))
-    sent: Any = Field(sa_column=_json("'[]'"))
-    begun: int | None = Field(sa_column=Column(Integer))
-    claim: int = Field(sa_column=_number(BigInteger, "0"))
-    doubts: int = Field(sa_column=_number(default="0"))
-    settled: str | None = Field(sa_column=Column(Text))
-    reason: str = Field(sa_column=_text(default=True))
-    created_at: datetime = Field(sa_column=_when())
-    settled_at: datetime | None = Field(sa_column=_when(set_by_us=True))
+    outbox_id: int = columns.serial()
+    tenant_id: int = columns.tenant()
+    inbox_id: int | None = columns.reference("inbox.inbox_id", BigInteger)
+    purpose: str = columns.plain()
+    platform: str = columns.plain()
+    installation: str = columns.plain()
+    channel: str = columns.plain()
+    thread: str = columns.plain()
+    author_id: str = columns.plain()
+    address: Any = columns.plain(JSONB)
+    message_id: str = columns.text()
+    request_id: str = columns.text()
+    content: Any = columns.optional(JSONB)
+    partial: str = columns.text()
+    sent: Any = columns.json_list()
+    begun: int | None = columns.optional(Integer)
+    claim: int = columns.number(BigInteger)
+    doubts: int = columns.number()
+    settled: str | None = columns.optional()
+    reason: str = columns.text()
+    created_at: datetime = columns.now()
+    settled_at: datetime | None = columns.moment()
 
 
 class AnswerEventRow(SQLModel, table=True):
     """One piece of an answer, for clients that read it from here, whichever process writes it."""
 
     __tablename__ = "answer_events"
-    inbox_id: int = Field(
-        sa_column=Column(
-            BigInteger, ForeignKey("inbox.inbox_id", ondelete="CASCADE"), primary_key=True, autoincrement=False
-        )
-    )
-    position: int = Field(sa_column=_key(Integer))
-    tenant_id: int = Field(sa_column=_number())
-    kind: str = Field(sa_column=_text())
-    data: Any = Field(sa_column=_json())
-    created_at: datetime = Field(sa_column=_when())
+    inbox_id: int = columns.cascade_key("inbox.inbox_id")
+    position: int = columns.key(Integer)
+    tenant_id: int = columns.plain(Integer)
+    kind: str = columns.plain()
+    data: Any = columns.plain(JSONB)
+    created_at: datetime = columns.now()
 
 
 class FeedbackRow(SQLModel, table=True):
     """What an author thinks of an answer; the last word counts."""
 
     __tablename__ = "feedback"
-    tenant_id: int = Field(sa_column=_tenant())
-    outbox_id: int = Field(
-        sa_column=Column(
-            BigInteger, ForeignKey("outbox.outbox_id", ondelete="CASCADE"), primary_key=True, autoincrement=False
-        )
-    )
-    author_id: str = Field(sa_column=_key())
-    rating: int = Field(sa_column=_number())
-    reason: str = Field(sa_column=_text(default=True))
-    created_at: datetime = Field(sa_column=_when())
+    tenant_id: int = columns.tenant()
+    outbox_id: int = columns.cascade_key("outbox.outbox_id")
+    author_id: str = columns.key()
+    rating: int = columns.plain(Integer)
+    reason: str = columns.text()
+    created_at: datetime = columns.now()
 
 
 class AdministratorRow(SQLModel, table=True):
     """Who may administer, beside those the platform names."""
 
     __tablename__ = "administrators"
-    tenant_id: int = Field(sa_column=_tenant_key())
-    platform: str = Field(sa_column=_key())
-    installation: str = Field(sa_column=_key())
-    author_id: str = Field(sa_column=_key())
-    name: str = Field(sa_column=_text(default=True))
-    created_at: datetime = Field(sa_column=_when())
+    tenant_id: int = columns.tenant_key()
+    platform: str = columns.key()
+    installation: str = columns.key()
+    author_id: str = columns.key()
+    name: str = columns.text()
+    created_at: datetime = columns.now()
 
 
 class AdministratorCodeRow(SQLModel, table=True):
     """A code that makes one author an administrator once; only its hash is kept."""
 
     __tablename__ = "administrator_codes"
-    tenant_id: int = Field(sa_column=_tenant())
-    code_sha256: bytes = Field(sa_column=_key(LargeBinary))
-    expires_at: datetime = Field(sa_column=Column(_when().type, nullable=False))
-    used_at: datetime | None = Field(sa_column=_when(set_by_us=True))
-    created_at: datetime = Field(sa_column=_when())
+    tenant_id: int = columns.tenant()
+    code_sha256: bytes = columns.key(LargeBinary)
+    expires_at: datetime = columns.moment(required=True)
+    used_at: datetime | None = columns.moment()
+    created_at: datetime = columns.now()
 
 
 class ChannelSettingsRow(SQLModel, table=True):
     """What an administrator decided for one channel."""
 
     __tablename__ = "channel_settings"
-    tenant_id: int = Field(sa_column=_tenant_key())
-    platform: str = Field(sa_column=_key())
-    channel: str = Field(sa_column=_key())
-    listens: str | None = Field(sa_column=Column(Text))
-    knowledge_bases: list[str] = Field(sa_column=Column(ARRAY(Text), nullable=False, server_default=sql("'{}'")))
-    threshold: float | None = Field(sa_column=Column(Double))
-    language: str = Field(sa_column=_text(default=True))
-    tickets: str | None = Field(sa_column=Column(Text))
-    follow_ups: bool = Field(sa_column=Column(Boolean, nullable=False, server_default=sql("true")))
-    version: int = Field(sa_column=_number(BigInteger, "1"))
-    updated_at: datetime = Field(sa_column=_when())
+    tenant_id: int = columns.tenant_key()
+    platform: str = columns.key()
+    channel: str = columns.key()
+    listens: str | None = columns.optional()
+    knowledge_bases: list[str] = columns.array()
+    threshold: float | None = columns.optional(Double)
+    language: str = columns.text()
+    tickets: str | None = columns.optional()
+    follow_ups: bool = columns.flag(default=True)
+    version: int = columns.number(BigInteger, 1)
+    updated_at: datetime = columns.now()
 
 
 class UploadRow(SQLModel, table=True):
@@ -224,13 +179,13 @@ class UploadRow(SQLModel, table=True):
 
     __tablename__ = "uploads"
     __table_args__ = (Index("uploads_tenant", "tenant_id", "created_at"),)
-    upload_id: int = Field(sa_column=_id())
-    tenant_id: int = Field(sa_column=_tenant())
-    name: str = Field(sa_column=_text())
-    media_type: str = Field(sa_column=_text(default=True))
-    size_bytes: int = Field(sa_column=_number(BigInteger))
-    data: bytes = Field(sa_column=Column(LargeBinary, nullable=False))
-    created_at: datetime = Field(sa_column=_when())
+    upload_id: int = columns.serial()
+    tenant_id: int = columns.tenant()
+    name: str = columns.plain()
+    media_type: str = columns.text()
+    size_bytes: int = columns.plain(BigInteger)
+    data: bytes = columns.plain(LargeBinary)
+    created_at: datetime = columns.now()
 
 
 class SessionFileRow(SQLModel, table=True):
@@ -238,16 +193,14 @@ class SessionFileRow(SQLModel, table=True):
 
     __tablename__ = "session_files"
     __table_args__ = (Index("session_files_session", "session_id"),)
-    file_id: int = Field(sa_column=_id())
-    tenant_id: int = Field(sa_column=_tenant())
-    session_id: UUID = Field(
-        sa_column=Column(UuidType, ForeignKey("sessions.session_id", ondelete="CASCADE"), nullable=False)
-    )
-    name: str = Field(sa_column=_text())
-    outcome: str = Field(sa_column=_text())
-    reason: str = Field(sa_column=_text(default=True))
-    chunks: Any = Field(sa_column=_json("'[]'"))
-    created_at: datetime = Field(sa_column=_when())
+    file_id: int = columns.serial()
+    tenant_id: int = columns.tenant()
+    session_id: UUID = columns.cascade("sessions.session_id", UuidType)
+    name: str = columns.plain()
+    outcome: str = columns.plain()
+    reason: str = columns.text()
+    chunks: Any = columns.json_list()
+    created_at: datetime = columns.now()
 
 
 class IngestionRow(SQLModel, table=True):
@@ -255,88 +208,86 @@ class IngestionRow(SQLModel, table=True):
 
     __tablename__ = "ingestions"
     __table_args__ = (Index("ingestions_tenant", "tenant_id", "ingestion_id"), Index("ingestions_kb", "kb_id"))
-    ingestion_id: int = Field(sa_column=_id())
-    tenant_id: int = Field(sa_column=_tenant())
-    kb_id: int = Field(
-        sa_column=Column(Integer, ForeignKey("knowledge_bases.kb_id", ondelete="CASCADE"), nullable=False)
-    )
-    sources: Any = Field(sa_column=_json())
-    state: str = Field(sa_column=Column(Text, nullable=False, server_default=sql("'waiting'")))
-    done: int = Field(sa_column=_number(default="0"))
-    total: int = Field(sa_column=_number())
-    activity: str = Field(sa_column=_text(default=True))
-    results: Any = Field(sa_column=_json("'[]'"))
-    reason: str = Field(sa_column=_text(default=True))
-    cancelled: bool = Field(sa_column_kwargs={"server_default": sql("false")})
-    tries: int = Field(sa_column=_number(default="0"))
-    author_id: str = Field(sa_column=_text(default=True))
-    target: Any = Field(sa_column=Column(JSONB))
-    outbox_id: int | None = Field(sa_column=Column(BigInteger))
-    created_at: datetime = Field(sa_column=_when())
-    updated_at: datetime = Field(sa_column=_when())
-    ended_at: datetime | None = Field(sa_column=_when(set_by_us=True))
+    ingestion_id: int = columns.serial()
+    tenant_id: int = columns.tenant()
+    kb_id: int = columns.cascade("knowledge_bases.kb_id")
+    sources: Any = columns.plain(JSONB)
+    state: str = columns.text("waiting")
+    done: int = columns.number()
+    total: int = columns.plain(Integer)
+    activity: str = columns.text()
+    results: Any = columns.json_list()
+    reason: str = columns.text()
+    cancelled: bool = columns.flag(default=False)
+    tries: int = columns.number()
+    author_id: str = columns.text()
+    target: Any = columns.optional(JSONB)
+    outbox_id: int | None = columns.optional(BigInteger)
+    created_at: datetime = columns.now()
+    updated_at: datetime = columns.now()
+    ended_at: datetime | None = columns.moment()
 
 
 class InstallationRow(SQLModel, table=True):
     """Frontdesk in one workspace, with its token encrypted; without one where it was revoked."""
 
     __tablename__ = "installations"
-    tenant_id: int = Field(sa_column=_tenant_key())
-    platform: str = Field(sa_column=_key())
-    installation: str = Field(sa_column=_key())
-    name: str = Field(sa_column=_text(default=True))
-    app_id: str = Field(sa_column=_text(default=True))
-    bot_user_id: str = Field(sa_column=_text(default=True))
-    bot_id: str = Field(sa_column=_text(default=True))
-    secret: bytes | None = Field(sa_column=Column(LargeBinary))
-    scopes: list[str] = Field(sa_column=Column(ARRAY(Text), nullable=False, server_default=sql("'{}'")))
-    installed_by: str = Field(sa_column=_text(default=True))
-    installed_at: datetime = Field(sa_column=_when())
-    revoked_at: datetime | None = Field(sa_column=_when(set_by_us=True))
-    reason: str = Field(sa_column=_text(default=True))
+    tenant_id: int = columns.tenant_key()
+    platform: str = columns.key()
+    installation: str = columns.key()
+    name: str = columns.text()
+    app_id: str = columns.text()
+    bot_user_id: str = columns.text()
+    bot_id: str = columns.text()
+    secret: bytes | None = columns.optional(LargeBinary)
+    scopes: list[str] = columns.array()
+    installed_by: str = columns.text()
+    installed_at: datetime = columns.now()
+    revoked_at: datetime | None = columns.moment()
+    reason: str = columns.text()
 
 
 class InstallationTenantRow(SQLModel, table=True):
     """Whose a workspace is: every tenant may read it, because who brings an event names only the workspace."""
 
     __tablename__ = "installation_tenants"
-    platform: str = Field(sa_column=_key())
-    installation: str = Field(sa_column=_key())
-    tenant_id: int = Field(sa_column=_tenant())
-    created_at: datetime = Field(sa_column=_when())
+    platform: str = columns.key()
+    installation: str = columns.key()
+    tenant_id: int = columns.tenant()
+    created_at: datetime = columns.now()
 
 
 class InstallationStateRow(SQLModel, table=True):
     """The state of an installation under way, used once; only its hash is kept."""
 
     __tablename__ = "installation_states"
-    tenant_id: int = Field(sa_column=_tenant())
-    state_sha256: bytes = Field(sa_column=_key(LargeBinary))
-    expires_at: datetime = Field(sa_column=Column(_when().type, nullable=False))
-    created_at: datetime = Field(sa_column=_when())
+    tenant_id: int = columns.tenant()
+    state_sha256: bytes = columns.key(LargeBinary)
+    expires_at: datetime = columns.moment(required=True)
+    created_at: datetime = columns.now()
 
 
 class TicketAnnouncementRow(SQLModel, table=True):
     """A ticket that was told to those who answer tickets, by the delivery that tells it."""
 
     __tablename__ = "ticket_announcements"
-    tenant_id: int = Field(sa_column=_tenant_key())
-    number: int = Field(sa_column=_key(Integer))
-    outbox_id: int | None = Field(sa_column=Column(BigInteger))
-    created_at: datetime = Field(sa_column=_when())
+    tenant_id: int = columns.tenant_key()
+    number: int = columns.key(Integer)
+    outbox_id: int | None = columns.optional(BigInteger)
+    created_at: datetime = columns.now()
 
 
 class ConversationRow(SQLModel, table=True):
     """Where a conversation is reached now, for platforms whose addresses change, and whether it was greeted."""
 
     __tablename__ = "conversations"
-    tenant_id: int = Field(sa_column=_tenant_key())
-    platform: str = Field(sa_column=_key())
-    installation: str = Field(sa_column=_key())
-    channel: str = Field(sa_column=_key())
-    address: dict[str, Any] = Field(sa_column=Column(JSONB, nullable=False))
-    greeted_at: datetime | None = Field(sa_column=_when(set_by_us=True))
-    updated_at: datetime = Field(sa_column=_when())
+    tenant_id: int = columns.tenant_key()
+    platform: str = columns.key()
+    installation: str = columns.key()
+    channel: str = columns.key()
+    address: dict[str, Any] = columns.plain(JSONB)
+    greeted_at: datetime | None = columns.moment()
+    updated_at: datetime = columns.now()
 
 
 class PacingRow(SQLModel, table=True):
@@ -347,10 +298,10 @@ class PacingRow(SQLModel, table=True):
 
     __tablename__ = "pacing"
     __table_args__ = ({"prefixes": ["UNLOGGED"]},)
-    key: str = Field(sa_column=_key())
-    held_from: int = Field(sa_column=_number(BigInteger, "0"))
-    held_until: int = Field(sa_column=_number(BigInteger, "0"))
-    newest: int = Field(sa_column=_number(BigInteger, "0"))
-    times: list[int] = Field(sa_column=Column(ARRAY(BigInteger), nullable=False, server_default=sql("'{}'")))
-    numbers: list[int] = Field(sa_column=Column(ARRAY(BigInteger), nullable=False, server_default=sql("'{}'")))
-    idle_at: int = Field(sa_column=_number(BigInteger, "0"))
+    key: str = columns.key()
+    held_from: int = columns.number(BigInteger)
+    held_until: int = columns.number(BigInteger)
+    newest: int = columns.number(BigInteger)
+    times: list[int] = columns.array(BigInteger)
+    numbers: list[int] = columns.array(BigInteger)
+    idle_at: int = columns.number(BigInteger)

@@ -17,7 +17,7 @@ from core.actions_call import Tools
 from core.domain import Answer, Session, Ticket
 from core.errors import ChannelUnavailable, NotFound, Rejected, StoreUnavailable
 from core.outbox import Target
-from core.places import Place, Platform
+from core.places import Place, Platform, Reader
 
 NEW = "home_new"
 FAVOURITE = "home_favourite"
@@ -119,7 +119,8 @@ class Home:
         kept = await tools.sessions.sessions(tenant_id, author_id=user_id, limit=_LOOKED_AT)
         sessions = [session for session in kept if session.place.platform is Platform.SLACK and session.turns]
         tickets = await tools.authors.tickets(tenant_id, Platform.SLACK, user_id)
-        readable = {kb_id for kb_id, _ in await tools.retriever.readable(tenant_id, Place(Platform.SLACK, channel), ())}
+        reader = Reader(Place(Platform.SLACK, channel), user_id)
+        readable = {kb_id for kb_id, _ in await tools.retriever.readable(tenant_id, reader, ())}
         bases = [base.name for base in await tools.knowledge.knowledge_bases(tenant_id) if base.kb_id in readable]
         return Shown(sessions[:_SESSIONS], tickets[:_TICKETS], bases[:_BASES])
 

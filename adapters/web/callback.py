@@ -21,10 +21,10 @@ import aiohttp
 
 from core.errors import Busy, ChannelUnavailable, Rejected, Uncertain, UsageError
 from core.meter import Meter, Timed, Unmetered
+from core.payloads import retry_after_s
 from core.places import Platform
 
 LONGEST_RESPONSE = 64 * 1024
-LONGEST_RETRY_AFTER_S = 3_600.0
 _LONGEST_MESSAGE_ID = 200
 _SHORTEST_SECRET = 24  # bytes
 
@@ -147,15 +147,6 @@ def _check(response: aiohttp.ClientResponse, *, gone_is_done: bool) -> None:
     if status >= 500 or status == 408:
         raise ChannelUnavailable(f"The callback answered with {status}; it is tried again.")
     raise Rejected(f"The callback refused the message with {status}; its log tells why.")
-
-
-def retry_after_s(value: str) -> float:
-    """Read a Retry-After in seconds; one second where it says nothing usable."""
-    try:
-        seconds = float(value)
-    except ValueError:
-        return 1.0
-    return min(max(seconds, 0.0), LONGEST_RETRY_AFTER_S) if seconds == seconds else 1.0  # noqa: PLR0124 - NaN
 
 
 async def _read(response: aiohttp.ClientResponse) -> bytes:

@@ -16,12 +16,13 @@ from adapters.web.requests import BODY_BYTES, Unauthorized, bearer, parse_object
 from adapters.web.server import ENDING
 from core.attached import Uploads
 from core.domain import Answer, Attachment, Message
-from core.errors import NotFound, StoreUnavailable, TooLarge, UsageError
-from core.inbox import Accepted, Entry, Incoming
+from core.errors import NotFound, StoreUnavailable, TooLarge, Unavailable, UsageError
+from core.inbox import Accepted, Entry
 from core.meter import Counted, Meter, Timed, Unmetered
 from core.outbox import Delivery, Purpose
 from core.places import Place, Platform
-from core.pulled import Event, EventLog, answer_data, follow
+from core.pulled import Event, EventLog, Rows, answer_data, follow
+from core.taking import Accepts, Instant
 from core.tracing import request_id
 
 KEEP_ALIVE_S = 10.0
@@ -52,20 +53,6 @@ class Caps:
     streams: int = 500  # open at once
 
 
-class Accepts(Protocol):
-    """The part of core/accepting.py's Acceptance that is used here."""
-
-    async def accept(self, incoming: Incoming) -> Accepted:
-        """Store an event."""
-
-
-class Rows(Protocol):
-    """The part of the inbox that is read here."""
-
-    async def entry(self, tenant_id: int, inbox_id: int) -> Entry:
-        """Look a row up; raises NotFound."""
-
-
 class Deliveries(Protocol):
     """The part of the outbox that is read here."""
 
@@ -80,13 +67,6 @@ class Notices(Protocol):
         self, tenant_id: int, installation: str, place: Place, *, after: int = 0
     ) -> list[tuple[int, Purpose, Answer]]:
         """List a person's words and notices, by outbox id."""
-
-
-class Instant(Protocol):
-    """Answer commands that cannot wait."""
-
-    async def instant(self, message: Message) -> Answer | None:
-        """Answer at once what needs no work; None for what does."""
 
 
 class HttpChannel:
@@ -240,7 +220,7 @@ class HttpChannel:
         _, tenant_id, entry = await self._entry(request)
         after = request.headers.get("Last-Event-ID") or request.query.get("after", "")
         if self._streams >= self._caps.streams:
-            raise StoreUnavailable("Too many streams are open here; try again soon.")
+            raise Unavailable("Too many streams are open here; try again soon.")
         self._streams += 1
         try:
             async with aclosing(follow(self._inbox, self._events, tenant_id, entry.inbox_id, after=after)) as events:

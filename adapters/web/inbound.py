@@ -197,10 +197,7 @@ def _checked(body: Mapping[str, Any], name: str, kind: type, expected: str, *, r
 
 def _identifier(body: Mapping[str, Any], name: str, *, required: bool = False) -> str:
     expected = f"a text of 1 to {LONGEST_ID} characters"
-    value = _checked(body, name, str, expected, required=required)
-    if value is None:
-        return ""
-    identifier = str(value).strip()
+    identifier = str(_checked(body, name, str, expected, required=required) or "").strip()
     if len(identifier) > LONGEST_ID or (required and not identifier) or _ODD.search(identifier):
         raise _wrong(name, expected)
     return identifier
@@ -208,34 +205,32 @@ def _identifier(body: Mapping[str, Any], name: str, *, required: bool = False) -
 
 def _text(body: Mapping[str, Any], name: str, *, required: bool = False) -> str:
     expected = f"a text of at most {LONGEST_TEXT:,} characters"
-    value = _checked(body, name, str, expected, required=required)
-    if value is None:
-        return ""
-    if len(value) > LONGEST_TEXT or (required and not value.strip()):
+    text = str(_checked(body, name, str, expected, required=required) or "")
+    if len(text) > LONGEST_TEXT or (required and not text.strip()):
         raise _wrong(name, expected)
-    return str(value)
+    return text
 
 
 def _integer(body: Mapping[str, Any], name: str, default: int | None, lowest: int, highest: int) -> int:
     expected = f"a whole number from {lowest} to {highest}"
     value = _checked(body, name, int, expected, required=default is None)
     if value is None:
-        return default or 0
+        return default or 0  # without a default it is required
     if not lowest <= value <= highest:
         raise _wrong(name, expected)
     return int(value)
 
 
 def _object(body: Mapping[str, Any], name: str, *, required: bool = True) -> dict[str, Any]:
-    value = _checked(body, name, dict, "an object", required=required)
-    return dict(value) if value is not None else {}
+    return dict(_checked(body, name, dict, "an object", required=required) or {})
 
 
 def _list(body: Mapping[str, Any], name: str, most: int) -> Sequence[Any]:
-    value = _checked(body, name, list, f"a list of at most {most}", required=False)
-    if value is not None and len(value) > most:
-        raise _wrong(name, f"a list of at most {most}")
-    return value or []
+    expected = f"a list of at most {most}"
+    items: list[Any] = _checked(body, name, list, expected, required=False) or []
+    if len(items) > most:
+        raise _wrong(name, expected)
+    return items
 
 
 def _names(body: Mapping[str, Any], name: str) -> list[str]:

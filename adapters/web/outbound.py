@@ -23,6 +23,9 @@ _GONE = "…"
 class CallbackChannel:
     """Send answers to the callbacks of installations."""
 
+    platform = Platform.API
+    doubt = Doubt.KEYED  # post again: an application knows the key
+
     def __init__(
         self,
         client: CallbackClient,
@@ -35,16 +38,6 @@ class CallbackChannel:
         self._callbacks = callbacks
         self._pacer = pacer
         self._clock = clock
-
-    @property
-    def platform(self) -> Platform:
-        """Name the platform."""
-        return Platform.API
-
-    @property
-    def doubt(self) -> Doubt:
-        """Post again: an application knows the key."""
-        return Doubt.KEYED
 
     async def working(self, target: Target) -> None:
         """Do nothing: a message that is empty helps nobody."""
@@ -169,20 +162,13 @@ class _CallbackReply:
 class ApiChannel:
     """Send to those installations that have a callback, and keep for the others what they read."""
 
+    platform = Platform.API
+    doubt = Doubt.KEYED  # as both ways have it
+
     def __init__(self, pulled: Channel, callbacks: Channel, installations: Mapping[str, Callback]) -> None:
         self._pulled = pulled
         self._callbacks = callbacks
         self._installations = installations
-
-    @property
-    def platform(self) -> Platform:
-        """Name the platform."""
-        return Platform.API
-
-    @property
-    def doubt(self) -> Doubt:
-        """Post again, under the same key."""
-        return Doubt.KEYED
 
     async def working(self, target: Target) -> None:
         """Do nothing, as both ways do."""

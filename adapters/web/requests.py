@@ -19,6 +19,7 @@ from core.errors import (
     Unavailable,
     UsageError,
 )
+from core.payloads import read_capped, too_large
 
 BODY_BYTES = 1024 * 1024
 BODY_S = 5.0
@@ -68,24 +69,15 @@ def same_secret(given: str, expected: str) -> bool:
 async def read_body(request: web.Request, *, at_most: int = BODY_BYTES, within_s: float = BODY_S) -> bytes:
     """Read the raw body; raises TooLarge before it is read whole, UsageError where it does not come in time."""
     if (request.content_length or 0) > at_most:
-        raise TooLarge(_too_large(at_most))
-    body = bytearray()
+        raise too_large(at_most)
     try:
         async with asyncio.timeout(within_s):
-            async for piece in request.content.iter_any():
-                body += piece
-                if len(body) > at_most:
-                    raise TooLarge(_too_large(at_most))
+            return await read_capped(request.content.iter_any(), at_most=at_most)
     except TimeoutError:
         request.protocol.keep_alive(False)
         raise UsageError(f"The body did not come within {within_s:g} s; send it again.") from None
     except web.RequestPayloadError as error:
         raise UsageError("The body broke off; send it again.") from error
-    return bytes(body)
-
-
-def _too_large(at_most: int) -> str:
-    return f"The body is larger than {at_most:,} bytes; send less."
 
 
 def parse_object(body: bytes) -> dict[str, Any]:

@@ -5,7 +5,7 @@ from array import array
 from adapters.postgres.search import PostgresSearch
 from core.documents import EmbedderIdentity, Query
 from core.errors import ModelUnavailable
-from core.places import Place, Platform
+from core.places import Place, Platform, Reader
 from core.terms import terms
 
 
@@ -35,7 +35,7 @@ class Letters:
 
 async def found(database, text):
     """List the texts that are found by the words of TEXT."""
-    query = Query(Place(Platform.CONSOLE, "terminal"), tuple(terms(text)))
+    query = Query(Reader(Place(Platform.CONSOLE, "terminal")), tuple(terms(text)))
     return [passage.text for passage in await PostgresSearch(database).search(1, query)]
 
 

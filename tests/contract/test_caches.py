@@ -36,7 +36,7 @@ from core.cache import (
 from core.documents import Citation, EmbedderIdentity, Passage, Query
 from core.domain import Origin
 from core.errors import UsageError
-from core.places import Place, Platform
+from core.places import Place, Platform, Reader
 
 ROOT = Path(__file__).parents[2]
 SCOPE = CacheScope(1, ((3, 7), (4, 2)), "grounded", "en", "small-model", "a1b2", EmbedderIdentity("minilm", 8))
@@ -54,7 +54,7 @@ OTHER_SCOPES = [
     replace(SCOPE, configuration="c3d4"),
 ]
 
-QUERY = Query(Place(Platform.SLACK, "general"), ("day", "carri"))
+QUERY = Query(Reader(Place(Platform.SLACK, "general")), ("day", "carri"))
 PASSAGES_KEY = passages_key(1, SCOPE.knowledge_bases, QUERY, QUESTION)
 PASSAGES = (
     Passage(300, 20, "hr", "Leave", "leave.pdf", ("Leave",), 4, "Five days may be carried over.", 1.9, 0.7, 0.1 + 0.2),

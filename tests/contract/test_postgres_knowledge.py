@@ -7,7 +7,7 @@ import pytest
 from adapters.postgres.search import PostgresSearch
 from core.documents import Chunk, DocumentVersion, EmbedderIdentity, IndexedChunk, Outcome, Query
 from core.errors import NotFound, UsageError
-from core.places import EMPLOYEE_PLATFORMS, Place, Platform
+from core.places import EMPLOYEE_PLATFORMS, Place, Platform, Reader
 from core.terms import count, terms
 
 HERE = Place(Platform.CONSOLE, "terminal")
@@ -33,7 +33,7 @@ def search(database):
 
 
 async def find(search, text, vec=None, embedder=None, **more):
-    return await search.search(1, Query(HERE, tuple(terms(text)), vec, embedder, **more))
+    return await search.search(1, Query(Reader(HERE), tuple(terms(text)), vec, embedder, **more))
 
 
 async def sums(database):

@@ -15,7 +15,7 @@ from core.attached import MOST_CHUNKS, MOST_FILES
 from core.citations import cite
 from core.documents import Query
 from core.domain import Attachment
-from core.places import Place, Platform
+from core.places import Place, Platform, Reader
 from core.terms import terms
 from ingest.attachments import SessionAttachments
 from ingest.pipeline import Ingestion, Limits
@@ -180,7 +180,7 @@ async def test_the_scores_are_those_of_the_main_search(
     (vector,) = await embedder.embed([question])
     for asked in (vector, None):
         identity = embedder.identity if asked else None
-        query = Query(HERE, tuple(terms(question)), asked, identity, limit=8)
+        query = Query(Reader(HERE), tuple(terms(question)), asked, identity, limit=8)
         main = await PostgresSearch(database).search(1, query)
         own = await reader.search(1, session_id, question, asked, 8)
         assert [passage.text for passage in own] == [passage.text for passage in main]

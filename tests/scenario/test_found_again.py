@@ -13,7 +13,7 @@ from adapters.postgres.search import PostgresSearch
 from core.documents import EmbedderIdentity, Query
 from core.errors import StoreUnavailable
 from core.found_again import RememberedSearch
-from core.places import EMPLOYEE_PLATFORMS, Place, Platform
+from core.places import EMPLOYEE_PLATFORMS, Place, Platform, Reader
 from core.terms import terms
 from tests.scenario.vacation import QUESTION, save_days, steps
 
@@ -62,7 +62,7 @@ class Library:
 
 
 def query(question=QUESTION, place=CONSOLE, **more):
-    return Query(place, tuple(terms(question)), question=question, **more)
+    return Query(Reader(place), tuple(terms(question)), question=question, **more)
 
 
 @pytest.fixture
@@ -80,7 +80,7 @@ async def test_the_same_question_is_searched_for_once(library):
 
 
 async def test_where_the_caller_knows_what_is_readable_nothing_is_asked_of_the_database(library):
-    readable = await library.search.readable(1, CONSOLE, ())
+    readable = await library.search.readable(1, Reader(CONSOLE), ())
     first = await library.find(readable=readable)
     library.watched.asked.clear()
     assert await library.find(readable=readable) == first
@@ -144,7 +144,7 @@ async def test_an_author_who_narrows_is_not_given_what_all_knowledge_bases_hold(
 async def test_another_tenant_finds_its_own(library):
     await library.find()
     assert await library.find(tenant_id=2) == []
-    shared = {"readable": await library.search.readable(1, CONSOLE, ())}
+    shared = {"readable": await library.search.readable(1, Reader(CONSOLE), ())}
     assert await library.find(**shared)
     assert await library.find(tenant_id=2, **shared) == []
 
@@ -179,7 +179,7 @@ async def test_nothing_found_is_not_kept(library):
 
 
 async def test_a_query_that_does_not_tell_its_question_is_searched_for_each_time(library):
-    plain = Query(CONSOLE, tuple(terms(QUESTION)))
+    plain = Query(Reader(CONSOLE), tuple(terms(QUESTION)))
     for one in (plain, plain, query(""), query("")):
         await library.search.search(1, one)
     assert library.watched.asked == {"search": 4}

@@ -76,8 +76,8 @@ def test_names_that_no_database_keeps_are_cleaned():
 def test_a_long_text_is_cut_and_its_length_noted():
     kept = prepare(event("word " * 20_000), LIMITS)
     assert len(kept.message.text) == LIMITS.longest_text
-    assert kept.detail == {"characters": 100_000}
-    assert prepare(event("word"), LIMITS).detail == {}
+    assert kept.message.characters == 100_000
+    assert prepare(event("word"), LIMITS).message.characters == 0
 
 
 @given(ANY_TEXT, st.integers(0, 40))

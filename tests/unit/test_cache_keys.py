@@ -31,7 +31,7 @@ from core.cache import (
 from core.documents import Citation, EmbedderIdentity, Passage, Query
 from core.domain import Origin
 from core.errors import ModelUnavailable
-from core.places import Place, Platform
+from core.places import Place, Platform, Reader
 from core.similar import normalise
 
 SCOPE = CacheScope(1, ((3, 7), (4, 2)), "grounded", "en", "small-model", "a1b2", EmbedderIdentity("minilm", 384))
@@ -41,7 +41,9 @@ ANSWER = CachedAnswer(
 )
 KEY = exact_key(SCOPE, ANSWER.question)
 READABLE = ((3, 7), (4, 2))
-QUERY = Query(Place(Platform.SLACK, "general"), ("day", "carri"), array("f", [1.0, 0.0]), EmbedderIdentity("minilm", 2))
+QUERY = Query(
+    Reader(Place(Platform.SLACK, "general")), ("day", "carri"), array("f", [1.0, 0.0]), EmbedderIdentity("minilm", 2)
+)
 PASSAGES_KEY = passages_key(1, READABLE, QUERY, ANSWER.question)
 PASSAGE = Passage(300, 20, "hr", "Leave", "leave.pdf", ("Leave", "Carrying over"), 4, "Five days.", 1.9, 0.7, 0.1 + 0.2)
 
@@ -150,7 +152,7 @@ def test_every_part_of_a_search_changes_the_key_of_its_passages(tenant_id, reada
     ("readable", "change", "question"),
     [
         (((4, 2), (3, 7)), {}, ANSWER.question),
-        (READABLE, {"place": Place(Platform.TEAMS, "other")}, ANSWER.question),
+        (READABLE, {"reader": Reader(Place(Platform.TEAMS, "other"), "u2")}, ANSWER.question),
         (READABLE, {"vector": array("f", [0.9999999, 1e-8])}, ANSWER.question),
         (READABLE, {}, "how MANY days may i carry over"),
     ],

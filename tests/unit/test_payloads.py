@@ -26,11 +26,17 @@ JSON = st.recursive(
 @given(JSON, st.lists(st.sampled_from("ab"), max_size=3))
 def test_whatever_lies_there_has_the_type_that_was_asked_for(payload, path):
     found = value_at(payload, *path)
-    assert text_at(payload, *path) == (found if isinstance(found, str) else "")
+    kept = found.replace("\0", "\ufffd") if isinstance(found, str) else ""
+    assert text_at(payload, *path) == kept
     assert object_at(payload, *path) == (found if isinstance(found, dict) else {})
     assert all(isinstance(item, dict) for item in objects_at(payload, *path))
     assert integer_at(payload, *path) is None or -(1 << 63) <= found < 1 << 63
     assert flag_at(payload, *path) is (found is True)
+
+
+def test_a_text_that_no_database_keeps_is_one_that_it_does():
+    assert text_at({"a": "x\0y\ud800z"}, "a") == "x\ufffdy\ufffdz"
+    assert text_at({"a": "na\u00efve \U0001f600"}, "a") == "na\u00efve \U0001f600"
 
 
 @given(st.binary(max_size=40) | st.text(max_size=40))
