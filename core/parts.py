@@ -7,18 +7,23 @@ from dataclasses import dataclass
 Measure = Callable[[str], int]
 """How a platform counts a text; it must add up: that of two texts joined is the sum of both."""
 
-_FENCE = re.compile(r"^((?:[ \t]|>){0,30})(`{3,}|~{3,})([^\n]*)$")
+_FENCE = re.compile(r"^((?:[ \t]|>|(?:[-+*]|[0-9]{1,9}[.)])[ \t]){0,30})(`{3,}(?=[^`\n]*$)|~{3,})([^\n]*)$")
+_FENCE_END = re.compile(r"^[ \t>]{0,30}(`{3,}|~{3,})[ \t]*$")
+_NESTED = re.compile(r"( +)(?:[-+*]|[0-9]{1,9}[.)]) ")
+_TABLE = re.compile(r"[ \t]*\|?(?:[ \t]*:?-+:?[ \t]*\|)+(?:[ \t]*:?-+:?[ \t]*)?")  # the line below a table's head
 _SHORTEST_LIMIT = 64
+_LONGEST_LANGUAGE = 20
 
 # Combining marks, joiners and the colours of skin: part of the character before them.
 _JOINING = r"\u0300-\u036f\u20d0-\u20ff\ufe00-\ufe0f\u200c\u200d\U0001f3fb-\U0001f3ff\U000e0020-\U000e007f"
 
 # What must stay in one piece where it fits a part at all: links, code, addresses, and a word with its combining marks.
 _TOKEN = re.compile(
-    r"!?\[(?:[^\[\]\\]|\\.){0,300}\]\((?:[^()\s]|\([^()\s]{0,300}\)){0,2000}(?:\s\"[^\"\n]{0,300}\")?\)"
+    r"!?\[(?:[^\[\]\\]|\\.|\[(?:[^\[\]\\]|\\.){0,300}\]){0,600}\]"
+    r"\((?:[^()\s]|\([^()\s]{0,300}\)){0,2000}(?:\s\"[^\"\n]{0,300}\")?\)"
     r"|`[^`\n]{1,300}`"
     r"|<[^<>\s]{1,2000}>"
-    r"|[a-zA-Z][a-zA-Z0-9+.-]{1,20}://[^\s<>\[\]()]{1,2000}"
+    r"|[a-zA-Z][a-zA-Z0-9+.-]{1,20}://(?:[^\s<>\[\]()]|\([^\s<>\[\]()]{0,300}\)){1,2000}"
     r"|\s{1,200}"
     rf"|[\w'’{_JOINING}-]{{1,200}}"
     rf"|[^\w\s](?:\u200d[^\w\s]|[{_JOINING}]){{0,16}}"
@@ -32,8 +37,7 @@ class _Block:
     """A paragraph, or a whole fenced code block, with the empty lines behind it."""
 
     text: str
-    opening: str = ""  # the line that opens the fence
-    closing: str = ""
+    fence: re.Match[str] | None = None  # the line that opens it
 
 
 def utf16_units(text: str) -> int:
@@ -65,7 +69,17 @@ def split_text(markdown: str, limit: int, measure: Measure = len) -> list[str]:
         *whole, current = [block.text] if _fits(block.text, limit, measure) else _cut(block, limit, measure)
         parts.extend(whole)
     parts.append(current)
-    return [part.strip("\n") for part in parts if part.strip()]
+    return [_outdented(part.strip("\n")) for part in parts if part.strip()]
+
+
+def _outdented(part: str) -> str:
+    """Begin a part that was cut out of a list at the left: four spaces before an item would make it code."""
+    nested = _NESTED.match(part)
+    if nested is None:
+        return part
+    begun = re.match(rf"(?:{nested[1]}[^\n]*\n?)+", part)
+    run = begun[0] if begun else ""
+    return re.sub(rf"^{nested[1]}", "", run, flags=re.MULTILINE) + part[len(run) :]
 
 
 def _fits(text: str, limit: int, measure: Measure) -> bool:
@@ -82,7 +96,7 @@ def _blocks(markdown: str) -> Iterator[_Block]:
         while end < len(lines) and not lines[end].strip():
             end += 1
         text = "".join(lines[start:end])
-        yield _Block(text, *_fence_lines(fence)) if fence else _Block(text)
+        yield _Block(text, fence)
         start = end
 
 
@@ -94,8 +108,8 @@ def _end_of_code(lines: list[str], start: int, fence: re.Match[str]) -> int:
 
 
 def _closes(line: str, fence: re.Match[str]) -> bool:
-    found = _FENCE.match(line.rstrip("\r\n"))
-    return found is not None and not found[3].strip() and found[2].startswith(fence[2])
+    found = _FENCE_END.match(line.rstrip("\r\n"))
+    return found is not None and found[1].startswith(fence[2])
 
 
 def _end_of_paragraph(lines: list[str], start: int) -> int:
@@ -105,22 +119,42 @@ def _end_of_paragraph(lines: list[str], start: int) -> int:
     return end
 
 
-def _fence_lines(fence: re.Match[str]) -> tuple[str, str]:
-    language = fence[3].split()[0][:20] if fence[3].split() else ""
-    return f"{fence[1]}{fence[2]}{language}", f"{fence[1]}{fence[2]}"
-
-
 def _cut(block: _Block, limit: int, measure: Measure) -> list[str]:
     """Cut a block that is longer than a part."""
-    if not block.opening or measure(block.opening + block.closing) + 2 > limit // 2:
+    fence = block.fence
+    if fence is None and (table := _cut_table(block.text.splitlines(keepends=True), limit, measure)):
+        return table
+    if fence is None or 2 * measure(fence[1] + fence[2]) + _LONGEST_LANGUAGE + 2 > limit // 2:
         return _pack(_TOKEN.findall(block.text), limit, measure)
     inside = block.text.splitlines(keepends=True)[1:]
-    if inside and block.text.rstrip().splitlines()[-1].strip() == block.closing.strip():
+    if inside and _closes(block.text.rstrip().splitlines()[-1], fence):
         while not inside.pop().strip():  # the empty lines behind the fence, then the line that closes it
             pass
-    room = limit - measure(block.opening + block.closing) - 2
+    room = limit - 2 * measure(fence[1] + fence[2]) - _LONGEST_LANGUAGE - 2
     pieces = [piece.strip("\n") for piece in _pack(inside, room, measure)]
-    return [f"{block.opening}\n{piece}\n{block.closing}\n\n" for piece in pieces if piece]
+    return [_fenced(piece, fence, again=number > 0) for number, piece in enumerate(filter(None, pieces))]
+
+
+def _cut_table(lines: list[str], limit: int, measure: Measure) -> list[str]:
+    """Cut a paragraph that ends in a table, whose head stands over each piece; nothing where it ends in none."""
+    below = next((number for number, line in enumerate(lines) if number and _TABLE.fullmatch(line.strip())), 0)
+    head = "".join(lines[below - 1 : below + 1])
+    if not below or measure(head) > limit // 2:
+        return []
+    before = _pack(_TOKEN.findall("".join(lines[: below - 1])), limit, measure) if below > 1 else []
+    rows = _pack(lines[below + 1 :], limit - measure(head) - 1, measure)
+    return [*before, *(f"{head}{piece.strip(chr(10))}\n" for piece in rows if piece.strip())]
+
+
+def _fenced(code: str, fence: re.Match[str], *, again: bool) -> str:
+    """Put a fence around a piece of code; one that is opened AGAIN stands in no list, so it is not indented."""
+    language = fence[3].split()[0][:_LONGEST_LANGUAGE] if fence[3].split() else ""
+    inner = re.sub(r"[^\s>]", " ", fence[1])
+    if not again:
+        return f"{fence[1]}{fence[2]}{language}\n{code}\n{inner}{fence[2]}\n\n"
+    if ">" not in inner:
+        code, inner = re.sub(rf"^[ \t]{{0,{len(inner)}}}", "", code, flags=re.MULTILINE), ""
+    return f"{inner}{fence[2]}{language}\n{code}\n{inner}{fence[2]}\n\n"
 
 
 def _pack(tokens: list[str], room: int, measure: Measure) -> list[str]:

@@ -191,7 +191,8 @@ def _introduced(answer: Answer) -> tuple[str, str]:
 
 def _text(body: str, header: str, sources: Sequence[str]) -> str:
     """Write a message for where its blocks are not seen: the best form that fits."""
-    for said in (to_mrkdwn(body), escape(body), plain(body)):
+    for write in (to_mrkdwn, escape, plain):
+        said = write(body)
         whole = "\n\n".join(piece for piece in (header, said, "\n".join(sources)) if piece)
         if said and len(whole) <= limits.UPDATE_TEXT:
             return whole

@@ -47,9 +47,18 @@ def _button(element: Json) -> Iterator[str]:
         yield "unknown style"
 
 
+def _groups(element: Json) -> Iterator[str]:
+    yield from _count(element, "option_groups", 100)
+    for group in element.get("option_groups") or ():
+        yield from _text(group.get("label"), 75, "plain_text")
+        yield from _count(group, "options", 100)
+
+
 def _options(element: Json) -> Iterator[str]:
     groups = element.get("option_groups")
-    if groups is None:
+    if groups is not None:
+        yield from _groups(element)
+    else:
         yield from _count(element, "options", _OPTIONS[element["type"]])
     found = element.get("options") or [option for group in groups or () for option in group.get("options", ())]
     for option in found:
@@ -58,9 +67,11 @@ def _options(element: Json) -> Iterator[str]:
     values = [option.get("value") for option in found]
     if len(set(values)) != len(values):
         yield "option values must be unique"
-    initial = element.get("initial_option")
-    if initial is not None and initial not in found:
-        yield "initial_option must be one of the options"
+    initial = [element["initial_option"]] if element.get("initial_option") is not None else []
+    if any(chosen not in found for chosen in (*initial, *element.get("initial_options", ()))):
+        yield "initial_option and initial_options must be among the options"
+    if element.get("initial_options") == []:
+        yield "initial_options must not be empty"
 
 
 def _feedback(element: Json) -> Iterator[str]:
@@ -104,8 +115,15 @@ def _of_kind(element: Json) -> Iterator[str]:
         yield from _image(element)
     elif kind == "file_input" and not 1 <= int(element.get("max_files", 10)) <= 10:
         yield "max_files must be 1 to 10"
-    elif kind == "plain_text_input" and int(element.get("max_length", 3000)) > 3000:
-        yield "max_length must be up to 3000"
+    elif kind == "plain_text_input":
+        yield from _text_input(element)
+
+
+def _text_input(element: Json) -> Iterator[str]:
+    shortest, longest = int(element.get("min_length", 0)), int(element.get("max_length", 3000))
+    if not 0 <= shortest <= longest <= 3000 or longest < 1:
+        yield "min_length and max_length must be up to 3000"
+    yield from _string(element, "initial_value", longest)
 
 
 def _image(block: Json) -> Iterator[str]:
@@ -262,6 +280,7 @@ def _view_faults(view: Json) -> Iterator[str]:
             yield from _text(view[name], 24, "plain_text")
     yield from _string(view, "private_metadata", 3000)
     yield from _string(view, "callback_id", 255)
+    yield from _string(view, "external_id", 255)
     has_inputs = any(isinstance(block, dict) and block.get("type") == "input" for block in view.get("blocks") or ())
     if modal and has_inputs and "submit" not in view:
         yield "submit is required with an input"

@@ -63,6 +63,7 @@ def method(name: str, tier: int, scope: str = "") -> Callable[[Callable[[Call], 
 def content(call: Call, *, text_limit: int = TRUNCATED) -> Json:
     """Check what a message is to say and return it as a message's fields."""
     arguments = call.arguments
+    check_metadata(call)
     text, markdown, blocks = arguments.get("text"), arguments.get("markdown_text"), arguments.get("blocks")
     if markdown and (text or blocks):
         raise SlackError("markdown_text_conflict")
@@ -100,6 +101,17 @@ def thread_of(call: Call, channel: Channel) -> str:
     if root is None:
         raise SlackError("invalid_thread_ts")
     return root.thread_ts or root.ts
+
+
+def check_metadata(call: Call) -> None:
+    """Check the metadata of a message. docs.slack.dev/messaging/message-metadata"""
+    metadata = call.arguments.get("metadata")
+    if metadata is None:
+        return
+    if not isinstance(metadata, dict) or not isinstance(metadata.get("event_payload"), dict):
+        raise SlackError("invalid_metadata_format")
+    if not isinstance(metadata.get("event_type"), str) or not metadata["event_type"]:
+        raise SlackError("invalid_metadata_schema")
 
 
 def by_bot(call: Call, channel: Channel, **fields: Any) -> Message:
@@ -167,7 +179,10 @@ def post_ephemeral(call: Call) -> Json:
     channel, user = writable(call), call.required("user", "user_not_in_channel")
     if user not in channel.members:
         raise SlackError("user_not_in_channel")
-    message = by_bot(call, channel, thread_ts=thread_of(call, channel), ephemeral_to=user, **content(call))
+    said, thread_ts = content(call), thread_of(call, channel)
+    if not call.state.reaches("chat.postEphemeral", user):
+        return {"message_ts": call.state.new_ts()}
+    message = by_bot(call, channel, thread_ts=thread_ts, ephemeral_to=user, **said)
     return {"message_ts": message.ts}
 
 
@@ -250,7 +265,14 @@ def replies(call: Call) -> Json:
     found = call.state.thread(channel.channel_id, ts)
     if not found:
         raise SlackError("thread_not_found")
-    return page_of_messages(call, found)
+    return page_of_messages(call, found[:1] + _between(call, found[1:]))  # the first message always comes along
+
+
+def _between(call: Call, found: list[Message]) -> list[Message]:
+    """Keep what was written between the times that a call names."""
+    oldest, latest = float(call.arguments.get("oldest") or 0), float(call.arguments.get("latest") or "inf")
+    ends = (oldest, latest) if str(call.arguments.get("inclusive")).lower() in ("1", "true") else ()
+    return [message for message in found if oldest < float(message.ts) < latest or float(message.ts) in ends]
 
 
 @method("conversations.history", T3)
@@ -265,9 +287,15 @@ def history(call: Call) -> Json:
 @method("users.info", T4, "users:read")
 def users_info(call: Call) -> Json:
     user = call.state.users.get(call.required("user", "user_not_found"))
-    if user is None or user.team_id != call.workspace.team_id:
+    if user is None or (user.team_id != call.workspace.team_id and not _is_met(call, user.user_id)):
         raise SlackError("user_not_found")
     return {"user": shown_user(call, user.shown())}
+
+
+def _is_met(call: Call, user_id: str) -> bool:
+    """Tell whether somebody of another organisation is in a channel that is shared with it."""
+    ours = [channel for channel in call.state.channels.values() if channel.team_id == call.workspace.team_id]
+    return any(channel.shared and user_id in channel.members for channel in ours)
 
 
 def shown_user(call: Call, user: Json) -> Json:

@@ -8,6 +8,7 @@ from tests.platform.slack_methods import (
     Call,
     by_bot,
     changed,
+    check_metadata,
     method,
     own,
     posted,
@@ -115,6 +116,7 @@ def append_stream(call: Call) -> Json:
 def stop_stream(call: Call) -> Json:
     message = _open_stream(call)
     assert message.stream is not None
+    check_metadata(call)
     before = message.shown()
     blocks = check_blocks(call.arguments["blocks"]) if call.arguments.get("blocks") else []
     if status := call.arguments.get("session_status"):
@@ -281,6 +283,19 @@ def seen_by_bot(call: Call, file: File) -> bool:
     bot = call.workspace.bot_user_id
     given = file.given or file.user_id == bot
     return given or any(bot in call.state.channels[channel].members for channel in file.channels)
+
+
+@method("files.delete", T3, "files:write")
+def files_delete(call: Call) -> Json:
+    file = call.state.files.get(call.required("file", "file_not_found"))
+    if file is None or not file.complete:
+        raise SlackError("file_not_found")
+    if file.user_id != call.workspace.bot_user_id:
+        raise SlackError("cant_delete_file")
+    del call.state.files[file.file_id]
+    for message in call.state.messages:
+        message.files = [kept for kept in message.files if kept is not file]
+    return {}
 
 
 @method("files.getUploadURLExternal", T4, "files:write")

@@ -13,6 +13,7 @@ from slack_sdk.errors import SlackApiError
 from slack_sdk.signature import SignatureVerifier
 from slack_sdk.web.async_client import AsyncWebClient
 
+from tests.platform import slack_payloads as payloads
 from tests.platform.slack_server import SCOPES, SlackServer
 
 SECRET = "a signing secret"
@@ -78,6 +79,10 @@ def actions(*elements, **more):
 
 def options(count, text="o", value="v"):
     return [{"text": {"type": "plain_text", "text": text}, "value": f"{value}{i}"} for i in range(count)]
+
+
+def group(label="g", count=1):
+    return {"label": {"type": "plain_text", "text": label}, "options": options(count)}
 
 
 def select(count=1, **more):
@@ -191,6 +196,34 @@ async def test_limits_of_text(slack, office):
     assert (await post(channel=office.id, markdown_text="**x**" * 2_000))["ok"]
 
 
+async def test_metadata_has_its_shape(slack, office):
+    kept = {"event_type": "answer", "event_payload": {"outbox_id": 7}}
+    ts = await office.asked()
+    await office.post(thread_ts=ts, metadata=kept)
+    read = await office.client.conversations_replies(channel=office.id, ts=ts, include_all_metadata=True)
+    assert read["messages"][1]["metadata"] == kept
+    assert await office.refusal(office.post(metadata={"event_payload": {}})) == "invalid_metadata_schema"
+    assert await office.refusal(office.post(metadata={"event_type": "x"})) == "invalid_metadata_format"
+    stream = await start(office, markdown_text="x")
+    stop = office.client.api_call("chat.stopStream", json={**stream, "metadata": {"event_type": "x"}})
+    assert await office.refusal(stop) == "invalid_metadata_format"
+
+
+async def test_a_thread_is_read_back_from_a_time_on_and_its_first_message_with_it(slack, office):
+    office.workspace.commercial, slack.rates.enabled = True, False
+    ts = await office.asked()
+    replies = [await office.post(f"reply {number}", thread_ts=ts) for number in range(20)]
+
+    async def read(**more):
+        found = await office.client.conversations_replies(channel=office.id, ts=ts, **more)
+        return [message["text"] for message in found["messages"]], found["has_more"]
+
+    assert await read() == (["a question", *(f"reply {number}" for number in range(14))], True)
+    assert await read(oldest=replies[16]) == (["a question", "reply 17", "reply 18", "reply 19"], False)
+    assert await read(oldest=replies[18], inclusive="true") == (["a question", "reply 18", "reply 19"], False)
+    assert await read(latest=replies[1]) == (["a question", "reply 0"], False)
+
+
 LONG = "x" * 3_001
 BROKEN_BLOCKS = {
     "51 blocks": [{"type": "divider"}] * 51,
@@ -225,6 +258,24 @@ BROKEN_BLOCKS = {
     "a double option": [actions({"type": "static_select", "action_id": "a", "options": options(1) * 2})],
     "a strange initial option": [
         actions({"type": "static_select", "action_id": "a", "options": options(1), "initial_option": options(2)[1]})
+    ],
+    "strange initial options": [
+        actions(
+            {
+                "type": "multi_static_select",
+                "action_id": "a",
+                "options": options(2),
+                "initial_options": [*options(1), *options(1, value="w")],
+            }
+        )
+    ],
+    "no initial options": [
+        actions({"type": "multi_static_select", "action_id": "a", "options": options(2), "initial_options": []})
+    ],
+    "101 groups": [actions({"type": "static_select", "action_id": "a", "option_groups": [group()] * 101})],
+    "a group's label": [actions({"type": "static_select", "action_id": "a", "option_groups": [group("x" * 76)]})],
+    "101 options in a group": [
+        actions({"type": "static_select", "action_id": "a", "option_groups": [group(count=101)]})
     ],
     "placeholder": [actions({**select()["elements"][0], "placeholder": {"type": "plain_text", "text": "x" * 151}})],
     "action id": [actions(button("x" * 256))],
@@ -480,12 +531,24 @@ async def test_a_trigger_opens_one_view_within_three_seconds(slack, office):
     assert await office.refusal(open_view(trigger_id="nothing", view=modal())) == "invalid_trigger_id"
 
 
+GO = {"type": "plain_text", "text": "Go"}
+
+
+def text_input(**more):
+    element = {"type": "plain_text_input", "action_id": "a", **more}
+    return {"type": "input", "label": {"type": "plain_text", "text": "x"}, "element": element}
+
+
 BROKEN_VIEWS = {
     "title": modal(title={"type": "plain_text", "text": "x" * 25}),
     "submit": modal(submit={"type": "plain_text", "text": "x" * 25}),
     "close": modal(close={"type": "plain_text", "text": "x" * 25}),
     "metadata": modal(private_metadata="x" * 3_001),
     "callback id": modal(callback_id="x" * 256),
+    "external id": modal(external_id="x" * 256),
+    "a longer value than an input takes": modal([text_input(max_length=5, initial_value="x" * 6)], submit=GO),
+    "the length of an input": modal([text_input(max_length=3_001)], submit=GO),
+    "an input's lengths": modal([text_input(min_length=6, max_length=5)], submit=GO),
     "101 blocks": modal([{"type": "divider"}] * 101),
     "a block for messages only": modal([{"type": "markdown", "text": "x"}]),
     "an input without submit": modal(
@@ -577,8 +640,13 @@ async def test_a_file_is_uploaded_in_three_steps(slack, office):
     answer = slack.answers(office.channel, ts)[0]
     assert (answer.text, answer.files[0].content) == ("here", b"some text")
     assert done["file"]["id"] == answer.files[0].file_id
+    foreign = slack.file(office.ann, "b.txt", b"x", "text/plain")
+    assert await office.refusal(office.client.files_delete(file=foreign.file_id)) == "cant_delete_file"
     again = office.client.files_completeUploadExternal(files=[{"id": done["file"]["id"], "title": "a"}])
     assert await office.refusal(again) == "file_not_found"
+    await office.client.files_delete(file=done["file"]["id"])
+    assert answer.files == []
+    assert await office.refusal(office.client.files_delete(file=done["file"]["id"])) == "file_not_found"
 
 
 # Installing
@@ -1108,3 +1176,32 @@ async def test_ten_sockets_are_the_most(slack, office):
             assert reply.status == 401
     wrong = office.client.apps_connections_open(app_token="xapp-wrong")
     assert await office.refusal(wrong) in ("invalid_auth", "ratelimited")
+
+
+async def test_what_one_person_alone_is_to_see_is_lost_where_that_person_is_away():
+    async with SlackServer(time_scale=0.0) as slack, aiohttp.ClientSession() as session:
+        workspace = slack.workspace()
+        ann = slack.user(workspace, "ann")
+        channel = slack.channel(workspace, "general", ann)
+        url = slack.response_url(channel, ann)
+        headers = {"Authorization": f"Bearer {workspace.bot_token}"}
+        said = {"channel": channel.channel_id, "user": ann.user_id, "text": "psst"}
+        for active in (True, False):
+            ann.active = active
+            async with session.post(f"{slack.api_url}chat.postEphemeral", json=said, headers=headers) as response:
+                assert (await response.json())["ok"]
+            async with session.post(url, json={"text": "psst"}) as response:
+                assert response.status == 200
+        ann.active = True
+        assert len(slack.seen(channel, ann)) == 2
+        assert [found.code for found in slack.violations] == ["ephemeral_lost"] * 2
+
+
+async def test_events_are_named_anew_in_every_run():
+    names = []
+    for _ in range(2):
+        async with SlackServer(time_scale=0.0) as slack:
+            workspace = slack.workspace()
+            event = {"type": "team_join", "event_ts": "1.000001"}
+            names.append(payloads.event_callback(slack.state, workspace, event)["event_id"])
+    assert names[0] != names[1]

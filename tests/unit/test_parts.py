@@ -99,6 +99,39 @@ def test_a_code_block_that_is_cut_is_opened_again_with_its_language():
     assert parts[-1].endswith("That is all.")
 
 
+@pytest.mark.parametrize(("item", "inner"), [("- ", "  "), ("1. ", "   "), ("> - ", ">   ")])
+def test_code_that_begins_in_an_item_ends_there_and_is_opened_again_at_the_left(item, inner):
+    code = "\n".join(f"{inner}line_{number} = {number}" for number in range(40))
+    parts = split_text(f"Run this:\n\n{item}```python\n{code}\n{inner}```\n\nThat is all.", 200)
+    outer = inner if ">" in item else ""
+    assert parts[0].startswith("Run this:")
+    assert any(f"{item}```python\n{inner}line_0 = 0\n" in part and part.endswith(f"{inner}```") for part in parts[:2])
+    assert {part.partition("\n")[0] for part in parts[2:-1]} == {f"{outer}```python"}
+    assert parts[-1].endswith("That is all.")
+
+
+def test_a_table_that_is_cut_has_its_head_over_each_piece():
+    rows = "".join(f"| number {number} | {number} |\n" for number in range(60))
+    parts = split_text(f"The numbers:\n| name | value |\n|---|--:|\n{rows}\nThat is all.", 300)
+    tables = [part for part in parts if "number" in part and "|" in part]
+    assert len(tables) > 3
+    assert all("| name | value |\n|---|--:|\n" in part for part in tables)
+    assert all(f"| number {number} | {number} |" in "\n".join(tables) for number in range(60))
+    assert "The numbers:" in parts[0]
+    assert parts[-1].endswith("That is all.")
+
+
+def test_code_in_one_line_opens_no_block():
+    parts = split_text("```frontdesk ask```\n\n" + "A sentence stands here. " * 20, 200)
+    assert len(parts) > 2
+    assert "".join(parts).count("```") == 2
+
+
+def test_a_part_that_begins_in_a_nested_list_is_no_code():
+    parts = split_text("- " + "word " * 12 + "\n    - ```\n      one\n        two\n      ```\n    - more", 80)
+    assert parts[1] == "- ```\n  one\n    two\n  ```\n- more"
+
+
 def test_a_short_text_is_left_alone_and_an_empty_one_has_no_parts():
     assert split_text("Lunch is 20.", 64) == ["Lunch is 20."]
     assert split_text(" \n", 64) == []

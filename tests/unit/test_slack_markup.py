@@ -10,92 +10,10 @@ from hypothesis import strategies as st
 from markdown_it import MarkdownIt
 
 from adapters.slack.markup import escape, from_mrkdwn, from_rich_text, plain, to_mrkdwn
+from tests.platform.slack_mrkdwn import Mrkdwn
 
 GUARD, JOINT = "\u00ad", "\u200b"
 CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f]")
-
-
-class Mrkdwn:
-    """Read mrkdwn as Slack shows it; HYPHEN says what a soft hyphen counts as, since Slack does not document it."""
-
-    def __init__(self, text, hyphen):
-        self.text, self.styled, self.links, self.mentions = "", [], [], []
-        self.quotes, self.code, self.emoji = 0, [], []
-        self.hyphen = hyphen
-        for number, part in enumerate(re.split(r"```(.*?)```", text, flags=re.DOTALL)):
-            if number % 2:
-                self.code.append(self.decode(part))
-                self.text += part if part.startswith("\n") else "\n" + part
-            else:
-                self.text += "\n".join(self.line(line) for line in part.split("\n"))
-        self.text = self.decode(self.text)
-
-    @staticmethod
-    def decode(text):
-        return re.sub("&(lt|gt|amp);", lambda m: {"lt": "<", "gt": ">", "amp": "&"}[m[1]], text)
-
-    def line(self, line):
-        if re.match(r"[>＞]|&gt;", line):
-            self.quotes += 1
-            line = re.sub(r"^(>|＞|&gt;) ?", "", line)
-        kept = []
-
-        def keep(text):
-            kept.append(text)
-            return f"\ue000{len(kept) - 1}\ue001"
-
-        line = re.sub(r"<([^<>]*)>", lambda m: keep(self.token(m[1])), line)
-        line = self.pair("`", line, lambda inner: keep(self.code_span(inner)))
-        for mark in "*_~":
-            line = self.pair(mark, line, lambda inner, mark=mark: self.style(mark, inner))
-        self.emoji += re.findall(r":(?:[\w+'-]*[^\W\d_][\w+'-]*|100|1234|[+-]1):", re.sub("\ue000.*?\ue001", "", line))
-        while re.search("\ue000\\d+\ue001", line):
-            line = re.sub("\ue000(\\d+)\ue001", lambda m: kept[int(m[1])], line)
-        return line
-
-    def token(self, content):
-        if content[:1] in "@#!":
-            self.mentions.append(content)
-        url, _, label = content.partition("|")
-        self.links.append(self.decode(url))
-        return label or url
-
-    def code_span(self, inner):
-        self.code.append(self.decode(inner))
-        return inner
-
-    def style(self, mark, inner):
-        self.styled.append((mark, self.decode(inner)))
-        return inner
-
-    def pair(self, mark, line, found):
-        """Take the first mark that can open and the next that can close, from left to right."""
-        start = 0
-        while (opening := self.find(mark, line, start, self.opens)) >= 0:
-            closing = self.find(mark, line, opening + 2, self.closes)
-            if closing < 0:
-                return line
-            inner = found(line[opening + 1 : closing])
-            line = line[:opening] + inner + line[closing + 1 :]
-            start = opening + len(inner)
-        return line
-
-    def find(self, mark, line, start, able):
-        return next((at for at in range(start, len(line)) if line[at] == mark and able(line, at)), -1)
-
-    def kind(self, line, at):
-        if not 0 <= at < len(line):
-            return "edge"
-        char = line[at]
-        if char == GUARD:
-            return self.hyphen
-        return "space" if char.isspace() else "letter" if char.isalnum() else "sign"
-
-    def opens(self, line, at):
-        return self.kind(line, at - 1) != "letter" and self.kind(line, at + 1) not in ("space", "edge")
-
-    def closes(self, line, at):
-        return self.kind(line, at - 1) != "space" and self.kind(line, at + 1) != "letter"
 
 
 @pytest.fixture(params=["letter", "space"])
@@ -159,6 +77,8 @@ def literally(text):
         ("(https://x.org/a) and https://x.org/b_(c)", "(<https://x.org/a>) and <https://x.org/b_(c)>"),
         ("![logo](https://x.org/l.png)", "<https://x.org/l.png|logo>"),
         ("[here](/relative)", "here"),
+        ("[](docs.example)", "docs.example"),
+        ("maps@here.example", "maps@here.example"),
         ("[mail](mailto:a@x.org)", "<mailto:a@x.org|mail>"),
         ("Lunch is 20 [1].", "Lunch is 20 [1]."),
         ("snake_case_name 2\\*3", "snake_case_name 2*3"),

@@ -240,6 +240,21 @@ def test_no_text_mentions_anybody(written):
     assert [part.body.replace(GUARD, "")] == [written]
 
 
+@pytest.mark.parametrize(
+    "written",
+    [
+        "Write to hr@unilever.example or maps@here.example.",
+        "See [the page](https://docs.example/a#configuration) and https://docs.example/b#getting-started.",
+        "```\ncolor: #c0ffee;\ngit clone git@upgrade.example:a/b\n```",
+        "Ask @william or in #general!",
+    ],
+)
+def test_what_could_call_nobody_stays_as_it_is(written):
+    (part,) = render(answer(written), 7)
+    assert part.body == written
+    assert GUARD not in sound(written)
+
+
 @given(st.text(st.sampled_from("ab @!<>#UCW0123456789^heretcanlvyo\\&;\n`*_"), max_size=120), st.data())
 def test_what_a_stream_has_shown_stays_as_it_is(text, data):
     from adapters.slack.stream import settled
