@@ -109,7 +109,7 @@ def _connect(
     tickets = AnnouncedTickets(PostgresTickets(database), announcer)
     bots, uploads = PostgresBots(database, default_bot(settings)), PluggedUploads(PostgresUploads(database))
     tools = _tools(settings, database, tickets, embedder, cache)
-    actions = Actions(tools)
+    actions = Actions(tools, prefixes={Platform.SLACK: f"{settings.slack_prefix} "})
     engine = Engine(
         sessions=tools.sessions,
         tickets=tickets,

@@ -11,6 +11,7 @@ from core.actions_call import Call, Tools, respond
 from core.commands import Parsed, Rights, help_for, help_on, parse
 from core.commands import find as find_command
 from core.domain import Answer, Message
+from core.places import Platform
 from core.ports import Reply
 from core.routing import SmallTalkKind
 from core.routing import reply as small_talk_reply
@@ -22,9 +23,10 @@ Action = Callable[[Tools, Call], Awaitable[Answer | str]]
 class Actions:
     """Run the commands of messages."""
 
-    def __init__(self, tools: Tools, *, prefix: str = "/", bot_name: str = "") -> None:
+    def __init__(self, tools: Tools, *, prefixes: Mapping[Platform, str] | None = None, bot_name: str = "") -> None:
+        """Run commands with TOOLS; PREFIXES are what people write before them on platforms where it is not a slash."""
         self._tools = tools
-        self._prefix = prefix
+        self._prefixes = prefixes or {}
         self._bot_name = bot_name
 
     async def run(self, message: Message, reply: Reply) -> Answer | None:
@@ -68,9 +70,9 @@ class Actions:
             parsed=parsed,
             session=session,
             settings=settings,
-            language=chosen or (session.language if session else "") or "en",
+            language=chosen or (session.language if session else "") or message.language_hint or "en",
             administrator=await self._tools.access.is_administrator(message),
-            prefix=self._prefix,
+            prefix=self._prefixes.get(message.place.platform, "/"),
         )
 
 

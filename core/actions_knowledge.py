@@ -112,10 +112,15 @@ async def _add(tools: Tools, call: Call) -> Answer | str:
     """Start a job over the addresses given and the files of the message."""
     if tools.jobs is None:
         return call.say(words.NOT_HERE)
-    addresses = list(dict.fromkeys(word.strip("<>") for word in call.parsed.words[1:]))
+    given = list(dict.fromkeys(word.strip("<>") for word in call.parsed.words[1:]))
+    addresses = [word for word in given if word.startswith(("https://", "http://"))]
     taken = [attachment for attachment in call.message.attachments if attachment.upload_id is not None]
     # A path would be one on the server: only what the web or the message brings is read.
-    if any(not address.startswith(("https://", "http://")) for address in addresses) or not (addresses or taken):
+    others = [word for word in given if word not in addresses]
+    if others and (addresses or taken):
+        asked = call.command(f"kb add kb={_quoted(others[0])} …")
+        return call.say(words.NO_ADDRESS, word=f"`{others[0]}`", command=asked)
+    if not (addresses or taken):
         return "\n".join([*_not_taken(call), call.say(words.NOTHING_TO_ADD)])
     try:
         base = await _base_to_add_to(tools, call)

@@ -194,7 +194,23 @@ def parse(text: str, *, prefix: str = "/", bot_name: str = "") -> Parsed | None:
 
 def _is_plain(parsed: Parsed) -> bool:
     """Tell whether words without a slash can only be a command."""
-    return parsed.command is not None and (not parsed.text or parsed.verb is not None)
+    if parsed.command is None:
+        return False
+    closed = _CLOSED.get(parsed.name)
+    is_closed = closed is not None and len(parsed.words) == 1 and closed.fullmatch(parsed.text) is not None
+    return not parsed.text or parsed.verb is not None or is_closed
+
+
+# Arguments that no question ends with.
+_CLOSED = {
+    "language": re.compile(r"auto|[a-z]{2}(?:-[a-z]{2})?|english|german|deutsch|french|français|spanish|español", re.I),
+    "help": re.compile(r"/?(?:" + "|".join(command.name for command in COMMANDS) + ")", re.I),
+    "history": re.compile(r"\d{1,4}"),
+    "stats": re.compile(r"\d{1,4}"),
+    "favourite": re.compile("off", re.I),
+    "forget": re.compile("yes", re.I),
+    "export": re.compile("markdown|json", re.I),
+}
 
 
 def _read(name: str, text: str) -> Parsed:

@@ -258,7 +258,7 @@ class DeliveryReporter:
             return await self._show(channel, job, job.target)
         if job.outbox_id is not None and channel is not None and await self._close(channel, job, job.outbox_id):
             return job.outbox_id
-        return await self._outbox.enqueue(job.target, Purpose.NOTICE, notice(summary(job)))
+        return await self._outbox.enqueue(job.target, Purpose.NOTICE, notice(job, summary(job)))
 
     async def _show(self, channel: Channel, job: Job, target: Target) -> int:
         if job.outbox_id is None:
@@ -267,7 +267,7 @@ class DeliveryReporter:
             delivery = await self._outbox.reopen(target.tenant_id, job.outbox_id)
         posting = Posting(self._outbox, delivery, channel.doubt)
         with suppress(ChannelUnavailable, Rejected):  # the next edit may get through
-            await channel.reply(posting).finish(notice(progress_text(job)))
+            await channel.reply(posting).finish(notice(job, progress_text(job)))
         return delivery.outbox_id
 
     async def _close(self, channel: Channel, job: Job, outbox_id: int) -> bool:
@@ -275,7 +275,7 @@ class DeliveryReporter:
         if job.target is None:
             return False
         delivery = await self._outbox.reopen(job.target.tenant_id, outbox_id)
-        content = notice(summary(job))
+        content = notice(job, summary(job))
         try:
             await channel.reply(Posting(self._outbox, delivery, channel.doubt)).finish(content)
         except (ChannelUnavailable, Rejected) as error:

@@ -300,7 +300,7 @@ class _Unpacker:
 
 
 def _too_large(limits: FetchLimits) -> UnreadableDocument:
-    return UnreadableDocument(f"it is larger than {limits.size_bytes / 1e6:.0f} MB; split it, or raise MAX_FILE_MB")
+    return UnreadableDocument(f"it is larger than {limits.size_bytes / 1e6:.0f} MB; split it, or have the limit raised")
 
 
 def _explain(error: ClientError, url: URL, blocked: list[str]) -> Refused:

@@ -226,7 +226,7 @@ async def test_a_document_at_the_limit_is_taken_and_one_byte_more_is_not(site):
     site.answers["/full"] = page(b"x" * LIMITS.size_bytes)
     assert len((await fetch(site.url("/full"), LIMITS, LOCAL)).data) == LIMITS.size_bytes
     site.answers["/over"] = http(200, b"x" * (LIMITS.size_bytes + 1), Content_Type="text/html")
-    with pytest.raises(UnreadableDocument, match="MAX_FILE_MB"):
+    with pytest.raises(UnreadableDocument, match="have the limit raised"):
         await fetch(site.url("/over"), LIMITS, LOCAL)
 
 
@@ -237,7 +237,7 @@ async def test_a_stated_length_over_the_limit_is_refused_at_once(site):
         await asyncio.sleep(60)
 
     site.answers["/"] = boast
-    with pytest.raises(UnreadableDocument, match="MAX_FILE_MB"):
+    with pytest.raises(UnreadableDocument, match="have the limit raised"):
         await fetch(site.url(), LIMITS, LOCAL)
 
 
@@ -253,7 +253,7 @@ async def test_an_endless_body_ends_at_the_limit(site):
             sent += 10_000
 
     site.answers["/"] = flood
-    with pytest.raises(UnreadableDocument, match="MAX_FILE_MB"):
+    with pytest.raises(UnreadableDocument, match="have the limit raised"):
         await fetch(site.url(), LIMITS, LOCAL)
     assert sent < 50_000_000
 
@@ -265,7 +265,7 @@ async def test_a_bomb_is_not_unpacked(site, layers):
         bomb = gzip.compress(bomb, 6)
     site.answers["/"] = page(bomb, Content_Encoding=", ".join(["gzip"] * layers))
     limits = FetchLimits(size_bytes=1_000_000)
-    with pytest.raises(UnreadableDocument, match="MAX_FILE_MB" if layers == 1 else "was not asked for"):
+    with pytest.raises(UnreadableDocument, match="have the limit raised" if layers == 1 else "was not asked for"):
         await fetch(site.url(), limits, LOCAL)
 
 
@@ -273,8 +273,8 @@ async def test_a_bomb_is_not_unpacked(site, layers):
     ("encoding", "body", "words"),
     [
         ("gzip", b"this is not gzip", "damaged"),
-        ("gzip", gzip.compress(PAGE)[:-12], "incomplete"),
-        ("gzip", gzip.compress(PAGE)[:-4] + b"\xff\xff\xff\xff", "damaged"),
+        ("gzip", gzip.compress(PAGE, mtime=0)[:-12], "incomplete"),
+        ("gzip", gzip.compress(PAGE, mtime=0)[:-4] + b"\xff\xff\xff\xff", "damaged"),
         ("deflate", zlib.compress(PAGE), "was not asked for"),
         ("br", b"\x0b\x02\x80", "was not asked for"),
         ("zstd", b"\x28\xb5\x2f\xfd", "was not asked for"),

@@ -45,7 +45,7 @@ async def test_a_folder_with_bad_files_indexes_the_good_ones_and_lists_the_bad_o
     assert set(bad) == {"broken.pdf", "empty.txt", "blank.md", "sheet.xlsx", "large.txt", "wrong.json"}
     assert all(result.reason for result in bad.values())
     assert bad["blank.md"].outcome is Outcome.NO_TEXT
-    assert "MAX_FILE_MB" in bad["large.txt"].reason
+    assert "have the limit raised" in bad["large.txt"].reason
 
 
 async def test_the_same_bytes_again_are_no_work(ingestion, embedder, kb, tmp_path):

@@ -217,7 +217,7 @@ async def test_a_ticket_is_taken_over_and_given_back(office):
         ("/kb channel platforms=slack", "`slack` cannot be chosen for platforms."),
         ("/kb add", "There is nothing to add"),
         ("/kb add /etc/passwd", "There is nothing to add"),
-        ("/kb add https://example.com file:///etc/passwd", "There is nothing to add"),
+        ("/kb add https://example.com file:///etc/passwd", "Nothing was added: `file:///etc/passwd` is no address"),
         ("/kb add https://example.com platforms=pager", "Write it so: `/kb add"),
         ("/export pdf", "Write it so: `/export [markdown|json]`"),
         ("/favourite maybe", "Write it so: `/favourite [off]`"),

@@ -10,8 +10,8 @@ from adapters.web.callback import Callback, sign
 from adapters.web.inbound import given_files, incoming, interaction
 from adapters.web.requests import parse_object, request_id_of, same_secret
 from core.errors import UsageError
-from core.payloads import retry_after_s
 from core.inbox import Kind
+from core.payloads import retry_after_s
 from core.places import Place, Platform
 from core.pulled import parse_event_id
 
