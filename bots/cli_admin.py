@@ -13,7 +13,7 @@ from rich.table import Table
 from adapters.embedded import weights
 from bots import settings as settings_file
 from bots.screen import Json, say, show, show_either
-from bots.settings import Settings
+from bots.settings import Settings, tenants
 from bots.store import open_store
 from bots.wiring import open_embedder
 from core import wording
@@ -40,7 +40,9 @@ def migrate(
         raise UsageError("Name the database's owner: --owner-url postgresql://OWNER:PASSWORD@HOST/DATABASE")
     from migrations.run import prepare  # noqa: PLC0415  (Alembic takes 0.3 s to import)
 
-    at, role = asyncio.run(prepare(None, owner, settings.database_url.get_secret_value(), revision))
+    at, role = asyncio.run(
+        prepare(None, owner, settings.database_url.get_secret_value(), revision, tenants=tenants(settings))
+    )
     show(f"The tables are at revision {at}." + (f" The application logs in as {role}." if role else ""))
 
 

@@ -4,7 +4,7 @@ import asyncio
 import logging
 import os
 import secrets
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -12,8 +12,9 @@ from urllib.parse import urlsplit, urlunsplit
 
 from adapters.embedded.postgres import Attachment, attach
 from adapters.postgres.database import Database, open_database
-from bots.settings import Settings
-from core.errors import FrontdeskError, StoreUnavailable
+from adapters.postgres.tenants import missing_tenants
+from bots.settings import Settings, tenants
+from core.errors import FrontdeskError, StoreUnavailable, UsageError
 from migrations import HEAD
 
 Say = Callable[[str], None]
@@ -43,25 +44,29 @@ async def open_store(settings: Settings, say: Say) -> AsyncIterator[Store]:
         if settings.database_url is not None:
             url = settings.database_url.get_secret_value()
         else:
-            server, url = await stack.enter_async_context(_embedded(settings.frontdesk_home, say))
+            server, url = await stack.enter_async_context(_embedded(settings, say))
         database = await stack.enter_async_context(open_database(url))
         await database.check(HEAD)
+        if missing := await missing_tenants(database, tenants(settings)):
+            named = ", ".join(map(str, missing))
+            raise UsageError(f"The settings name the tenant {named}, which is not there; run `frontdesk migrate`.")
         yield Store(database, url, server)
 
 
 @asynccontextmanager
-async def _embedded(home: Path, say: Say) -> AsyncIterator[tuple[Attachment, str]]:
-    """Run the embedded server with its tables up to date; yield it with the application's address."""
+async def _embedded(settings: Settings, say: Say) -> AsyncIterator[tuple[Attachment, str]]:
+    """Run the embedded server with its tables and tenants up to date; yield it with the application's address."""
+    home, named = settings.frontdesk_home, tenants(settings)
     attachment = await asyncio.to_thread(attach, home, say=say)
     try:
         owner_url = attachment.owner_url(_DATABASE)
         url = _application_url(owner_url, _password(home / "postgres" / "application-password"))
-        if not await _is_current(url):
+        if not await _is_current(url, named):
             say("Preparing the tables ...")
             # Alembic takes 0.3 s to import, and most starts need no migration.
             from migrations.run import prepare  # noqa: PLC0415
 
-            await prepare(attachment.owner_url("postgres"), owner_url, url)
+            await prepare(attachment.owner_url("postgres"), owner_url, url, tenants=named)
         yield attachment, url
     finally:
         await asyncio.to_thread(attachment.leave)
@@ -80,13 +85,13 @@ async def keep_alive(server: Attachment) -> None:
             await asyncio.sleep(_REST_S)
 
 
-async def _is_current(url: str) -> bool:
+async def _is_current(url: str, named: Sequence[int]) -> bool:
     try:
         async with open_database(url, size=1) as database:
             await database.check(HEAD)
+            return not await missing_tenants(database, named)
     except StoreUnavailable:
         return False
-    return True
 
 
 def _password(path: Path) -> str:

@@ -1,5 +1,6 @@
 """Run the migrations on a database, forward or back."""
 
+from collections.abc import Sequence
 from pathlib import Path
 
 from alembic import command
@@ -15,6 +16,7 @@ from sqlalchemy.pool import NullPool
 
 from adapters.postgres.database import mapped_errors, place_of
 from adapters.postgres.roles import ensure_database, ensure_role
+from adapters.postgres.tenants import ensure_tenants
 from core.errors import Refused, UsageError
 
 _LOCK = 4_705_621_083  # any number nobody else uses: two migrations at once wait for each other
@@ -72,13 +74,22 @@ async def migrate(owner_url: str, revision: str = "head") -> str:
 
 
 async def prepare(
-    maintenance_url: str | None, owner_url: str, application_url: str, revision: str = "head"
+    maintenance_url: str | None,
+    owner_url: str,
+    application_url: str,
+    revision: str = "head",
+    *,
+    tenants: Sequence[int] = (),
 ) -> tuple[str, str]:
-    """Migrate the owner's database and let the application's role in; return the revision and the role.
+    """Migrate the owner's database, make TENANTS and let the application's role in; return the revision and the role.
 
     With MAINTENANCE_URL the database itself is created where it is missing. At base there is nothing to let in to.
     """
     if maintenance_url is not None:
         await ensure_database(maintenance_url, make_url(owner_url).database or "")
     at = await migrate(owner_url, revision)
-    return at, "" if at == "base" else await ensure_role(owner_url, application_url)
+    if at == "base":
+        return at, ""
+    if at == head():
+        await ensure_tenants(owner_url, tenants)
+    return at, await ensure_role(owner_url, application_url)
