@@ -135,15 +135,26 @@ class Settings(BaseSettings):
     )
     slack_administrators: str = Field(
         "admins",
-        description="Whom a workspace makes administrators: admins, owners, ids of people (U...) and of user groups "
-        "(S...), separated by commas, or none.",
+        description="Whom a workspace makes administrators: admins, owners, ids of people (U..., T.../U...) and of "
+        "user groups (S...), separated by commas, or none.",
+    )
+    slack_home_workspaces: Annotated[frozenset[str], NoDecode] = Field(
+        frozenset(),
+        description="Of several workspaces, those (T...) whose own administrators administer, separated by commas. "
+        "Unset: the one of SLACK_WORKSPACES where it names one alone, else none.",
+    )
+    slack_guests: Literal["restrict", "allow"] = Field(
+        "restrict",
+        description="Guests and people of other organisations read what is granted to their channel by name; allow: "
+        "what employees read.",
     )
     slack_api_url: str = Field(
         "https://slack.com/api/", description="Address of Slack's Web API; another one for an emulator."
     )
     telegram_bots: Annotated[dict[str, str], NoDecode] = Field(
         {},
-        description="Bots of Telegram and their tokens from @BotFather: NAME=TOKEN, separated by commas. Unset: none.",
+        description="Bots of Telegram and their tokens from @BotFather: NAME=TOKEN, or NAME@NUMBER=TOKEN for another "
+        "tenant than TENANT_ID, separated by commas. Unset: none.",
         repr=False,
     )
     telegram_mode: Literal["auto", "webhook", "polling"] = Field(
@@ -153,7 +164,8 @@ class Settings(BaseSettings):
         None, description="What Telegram sends with each update of a webhook. Unset: one made from each bot's token."
     )
     telegram_administrators: Annotated[frozenset[str], NoDecode] = Field(
-        frozenset(), description="Ids of people who administer through Telegram, separated by commas."
+        frozenset(),
+        description="Ids of people who administer through Telegram, with the bots of TENANT_ID; separated by commas.",
     )
     telegram_api_url: str = Field(
         "https://api.telegram.org", description="Address of the Bot API; another one for a server of your own."
@@ -236,6 +248,7 @@ class Settings(BaseSettings):
         "fetch_allow_hosts",
         "fetch_allow_networks",
         "models",
+        "slack_home_workspaces",
         "slack_workspaces",
         "teams_hosts",
         "telegram_administrators",
@@ -260,8 +273,10 @@ class Settings(BaseSettings):
     @field_validator("telegram_bots", mode="after")
     @classmethod
     def _bots(cls, value: dict[str, str]) -> dict[str, str]:
-        if any(not re.fullmatch(r"[A-Za-z0-9_-]{1,64}", name) for name in value):
-            raise ValueError("write it as NAME=TOKEN; a name has letters, digits, _ and -")
+        if any(not re.fullmatch(r"[A-Za-z0-9_-]{1,64}(@[1-9][0-9]{0,8})?", name) for name in value):
+            raise ValueError("write it as NAME=TOKEN or NAME@NUMBER=TOKEN; a name has letters, digits, _ and -")
+        if len({name.partition("@")[0] for name in value}) < len(value):
+            raise ValueError("each bot needs a name of its own, whatever its tenant")
         if any(not re.fullmatch(r"\d{1,20}:[A-Za-z0-9_-]{10,}", token) for token in value.values()):
             raise ValueError("a token looks like 123456:ABC...; copy it from @BotFather again")
         return value
@@ -308,6 +323,19 @@ class Settings(BaseSettings):
         if value is not None and not value.get_secret_value().startswith(("postgresql://", "postgres://")):
             raise ValueError("write it as postgresql://USER:PASSWORD@HOST/DATABASE")
         return value
+
+
+def telegram_bots(settings: Settings) -> list[tuple[str, int, str]]:
+    """List the name, the tenant and the token of each bot of Telegram."""
+    named = ((*written.partition("@")[::2], token) for written, token in settings.telegram_bots.items())
+    return [(name, int(number or settings.tenant_id), token) for name, number, token in named]
+
+
+def tenants(settings: Settings) -> tuple[int, ...]:
+    """List the tenants that SETTINGS name, that of the command line first."""
+    named = {number or settings.tenant_id for number in settings.teams_tenants.values()}
+    named |= {tenant_id for _, tenant_id, _ in telegram_bots(settings)}
+    return (settings.tenant_id, *sorted(named - {settings.tenant_id}))
 
 
 def secrets(settings: Settings) -> list[str]:
