@@ -134,32 +134,34 @@ async def _measure_one(place: Place, text: str, figures: Figures) -> None:
     bodies = [body for body, _ in posted]
     figures.without_blocks += [] if all(whole for _, whole in posted) else [text]
     figures.not_streamed += [] if [await place.stream(part) for part in parts] == bodies else [text]
-    source = _sound(text)
-    expected = _said(source)
-    shown = "".join(_said(_UNSEEN.sub("", body)) for body in bodies)
+    source = sound(text)
+    expected = said(source)
+    shown = "".join(said(_UNSEEN.sub("", body)) for body in bodies)
     figures.misread += [] if shown == expected or (not expected and shown == EMPTY) else [text]
     read = [[Mrkdwn(part.text, hyphen) for part in parts] for hyphen in HYPHENS]
-    said = [_LAYOUT.sub("", "".join(_words(one.text) for one in ones)).replace(EMPTY, "") for ones in read]
-    fits = said == [_LAYOUT.sub("", expected).replace(EMPTY, "")] * len(HYPHENS)
+    shown_text = [_LAYOUT.sub("", "".join(words(one.text) for one in ones)).replace(EMPTY, "") for ones in read]
+    fits = shown_text == [_LAYOUT.sub("", expected).replace(EMPTY, "")] * len(HYPHENS)
     figures.misread_text += [] if fits else [text]
     literal = [Mrkdwn(escape(source), hyphen) for hyphen in HYPHENS]
-    exact = all(_words(one.text) == _words(source) and not (one.styled or one.code or one.emoji) for one in literal)
+    exact = all(words(one.text) == words(source) and not (one.styled or one.code or one.emoji) for one in literal)
     figures.misread_literally += [] if exact else [text]
     called = any(one.mentions for one in (*read[0], *read[1], *literal)) or any(map(_CALLS.search, bodies))
     figures.mentions += [text] if called else []
 
 
-def _sound(text: str) -> str:
+def sound(text: str) -> str:
     """Leave out what no message may hold: half a character, control characters."""
     return _CONTROL.sub("", text.encode("utf-8", "replace").decode().replace("\r\n", "\n").replace("\r", "\n"))
 
 
-def _words(text: str) -> str:
+def words(text: str) -> str:
+    """Put the words of a text together, without spaces and what nobody sees."""
     return "".join(_UNSEEN.sub("", text).split())
 
 
-def _said(markdown: str) -> str:
-    return _words(read_markdown(markdown).text)
+def said(markdown: str) -> str:
+    """Return the words that Markdown shows."""
+    return words(read_markdown(markdown).text)
 
 
 def read_set(path: Path, key: str) -> list[str]:
