@@ -38,7 +38,7 @@ from core.language import detect
 from core.meter import Counted, Meter
 from core.noting import NOTE_EVERY_S, NotingReply, noted_before
 from core.outbox import Channel, Delivery, Outbox, Purpose, Target, target_of
-from core.places import Platform
+from core.places import Place, Platform
 from core.ports import SessionStore
 from core.sending import Line, Sender
 from core.tracing import Tracer, Untraced, bound
@@ -58,6 +58,9 @@ class RatedOutbox(Outbox, Protocol):
 
     async def rate(self, tenant_id: int, outbox_id: int, author_id: str, rating: int, reason: str) -> None:
         """Keep a rating in place of the author's earlier one; raises NotFound."""
+
+    async def newest(self, tenant_id: int, installation: str, place: Place) -> Delivery | None:
+        """Look up the newest answer in the channel of PLACE that is no command's."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -293,7 +296,11 @@ class Desk:
     async def _rate(self, batch: Batch) -> None:
         incoming, author_id = batch.incoming, batch.message.author.author_id
         tenant_id, place = batch.message.tenant_id, batch.message.place
-        delivery = await self._outbox.of_message(tenant_id, incoming.installation, place, incoming.target)
+        where = (tenant_id, incoming.installation, place)
+        if incoming.target:
+            delivery = await self._outbox.of_message(*where, incoming.target)
+        else:  # a client that does not say what is rated means what it shows
+            delivery = await self._outbox.newest(*where)
         if delivery is not None:
             rating, reason = incoming.detail.get("rating"), incoming.detail.get("reason")
             await self._outbox.rate(tenant_id, delivery.outbox_id, author_id, _number(rating), str(reason or ""))

@@ -174,7 +174,9 @@ class Engine:
         except Interrupted as interrupted:
             if interrupted.kind is not Kind.STOP:
                 raise
-        return asked, Result(reply.text, Origin.STOPPED, citations=reply.citations(), notice=wording.STOPPED)
+        model = asked.answerer.name if asked.answerer.judges and reply.text else ""
+        stopped = Result(reply.text, Origin.STOPPED, citations=reply.citations(), notice=wording.STOPPED, model=model)
+        return asked, stopped
 
     async def _work(self, asked: Asked, reply: Written, clock: Clock) -> tuple[Asked, Result]:
         files = asked.message.attachments

@@ -1,6 +1,7 @@
 """What goes out: one row for each delivery, written only by whoever opened it last."""
 
 from collections.abc import Mapping
+from dataclasses import replace
 from datetime import datetime
 from typing import Any
 
@@ -9,7 +10,7 @@ from pydantic import TypeAdapter
 from adapters.postgres.database import Connection, Database
 from core.domain import Answer, DeliveryKey
 from core.errors import NotFound, Superseded
-from core.outbox import Delivery, Purpose, Sent, Settled, Target
+from core.outbox import Cause, Delivery, Purpose, Sent, Settled, Target
 from core.places import Place, Platform
 
 ANSWER = TypeAdapter(Answer)
@@ -53,6 +54,13 @@ where tenant_id = $1 and platform = $2 and installation = $3 and channel = $4
 order by created_at desc limit 1
 """
 
+_NEWEST = """
+select * from outbox
+where tenant_id = $1 and platform = $2 and installation = $3 and channel = $4
+    and purpose = 'answer' and content->>'origin' in ('documents', 'open chat', 'nothing found')
+order by created_at desc limit 1
+"""
+
 _CHANGE = "update outbox set {} where outbox_id = $1 and claim = $2 returning outbox_id"
 
 _RECORD = """
@@ -79,6 +87,20 @@ with made as (
     values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11) returning tenant_id, outbox_id
 )
 select outbox_id, procrastinate_defer_jobs_v1(array[row(
+    'deliveries', 'deliver', 0, 'delivery:' || outbox_id, null,
+    jsonb_build_object('tenant_id', tenant_id, 'outbox_id', outbox_id), null)::procrastinate_job_to_defer_v1])
+from made
+"""
+
+# Its cause is in the address: rows after the one that led to it are few, and only those are looked through.
+_CAUSED = "select * from outbox where outbox_id > $1 and address->>'cause' = $2 order by outbox_id limit 1"
+
+_ENQUEUE_ANEW = """
+with made as (
+    update outbox set content = $2, settled = null, settled_at = null, reason = '', partial = ''
+    where outbox_id = $1 and (content is distinct from $2 or settled = 'failed') returning tenant_id, outbox_id
+)
+select procrastinate_defer_jobs_v1(array[row(
     'deliveries', 'deliver', 0, 'delivery:' || outbox_id, null,
     jsonb_build_object('tenant_id', tenant_id, 'outbox_id', outbox_id), null)::procrastinate_job_to_defer_v1])
 from made
@@ -147,6 +169,13 @@ class PostgresOutbox:
             record = await connection.fetchrow(_OF_MESSAGE, *arguments)
         return _delivery(record) if record else None
 
+    async def newest(self, tenant_id: int, installation: str, place: Place) -> Delivery | None:
+        """Look up the newest answer in the channel of PLACE that is no command's."""
+        arguments = (tenant_id, place.platform.value, installation, place.channel)
+        async with self._database.tenant(tenant_id) as connection:
+            record = await connection.fetchrow(_NEWEST, *arguments)
+        return _delivery(record) if record else None
+
     async def begin(self, delivery: Delivery, part: int) -> None:
         """Note that PART is about to be posted."""
         await self._write(delivery, "begun = $3", part)
@@ -172,10 +201,28 @@ class PostgresOutbox:
         """End the delivery."""
         await self._write(delivery, _SETTLE, how.value, reason)
 
-    async def enqueue(self, target: Target, purpose: Purpose, content: Answer) -> int:
-        """Store something to be sent by whichever worker is free; return its outbox id."""
+    async def enqueue(self, target: Target, purpose: Purpose, content: Answer, *, cause: Cause | None = None) -> int:
+        """Store something to be sent by whichever worker is free; return its outbox id.
+
+        Where CAUSE has brought about a delivery already, CONTENT takes the place of what was sent there.
+        """
         async with self._database.tenant(target.tenant_id) as connection:
-            return await enqueue(connection, target, purpose, content)
+            if cause is None:
+                return await enqueue(connection, target, purpose, content)
+            # Two at the same cause take turns here, and the second one finds what the first has stored.
+            await connection.execute("select from outbox where outbox_id = $1 for update", cause.outbox_id)
+            known = await connection.fetchrow(_CAUSED, cause.outbox_id, _name(cause))
+            if known is None:
+                named = replace(target, address={**target.address, "cause": _name(cause)})
+                return await enqueue(connection, named, purpose, content)
+            await connection.execute(_ENQUEUE_ANEW, known["outbox_id"], ANSWER.dump_python(content, mode="json"))
+            return int(known["outbox_id"])
+
+    async def caused(self, tenant_id: int, cause: Cause) -> Delivery | None:
+        """Look up what CAUSE has brought about, without opening it."""
+        async with self._database.tenant(tenant_id) as connection:
+            record = await connection.fetchrow(_CAUSED, cause.outbox_id, _name(cause))
+        return _delivery(record) if record else None
 
     async def enqueue_once(self, of: int, target: Target, purpose: Purpose, content: Answer) -> int | None:
         """Store something that follows from the delivery OF; None where something was before, or OF is not there."""
@@ -200,6 +247,10 @@ class PostgresOutbox:
 async def _change(connection: Connection, delivery: DeliveryKey, change: str, *values: Any) -> None:
     if await connection.fetchval(_CHANGE.format(change), delivery.outbox_id, delivery.claim, *values) is None:
         raise Superseded("Another worker has taken this answer over.")
+
+
+def _name(cause: Cause) -> str:
+    return f"{cause.outbox_id}:{cause.what}"
 
 
 def _arguments(target: Target) -> tuple[Any, ...]:

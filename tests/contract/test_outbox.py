@@ -118,6 +118,15 @@ async def test_an_answer_is_found_by_any_message_it_was_sent_as(outbox):
     assert await outbox.of_message(1, "another app", HERE, "ts-1") is None
 
 
+async def test_the_newest_answer_of_a_channel_is_found_behind_commands_and_notices(inbox, outbox):
+    assert await outbox.newest(1, "app", HERE) is None
+    answered = await outbox.enqueue(TARGET, Purpose.ANSWER, ANSWER)
+    await outbox.enqueue(TARGET, Purpose.ANSWER, replace(ANSWER, origin=Origin.COMMAND))
+    await outbox.enqueue(TARGET, Purpose.NOTICE, ANSWER)
+    assert (await outbox.newest(1, "app", replace(HERE, thread="another"))).outbox_id == answered
+    assert await outbox.newest(1, "app", replace(HERE, channel="another")) is None
+
+
 async def test_each_message_of_a_batch_leads_to_its_one_answer(inbox, outbox):
     first = await ask(inbox, "a", "lunhc?")
     second = await ask(inbox, "b", "dinner?")
