@@ -118,7 +118,7 @@ class SimulatedApi(TelegramApi):
     """The API client with nothing but the wire replaced."""
 
     def __init__(self, telegram: StrictTelegram, pacer: PreferredPacer) -> None:
-        super().__init__("bench", TOKEN, pacer)
+        super().__init__("bench", TOKEN, pacer, clock=asyncio.get_running_loop().time)
         self._telegram = telegram
 
     async def _send(self, method: str, arguments: Mapping[str, Any], timeout_s: float) -> Any:  # noqa: ARG002

@@ -8,9 +8,10 @@ import typer
 
 from adapters.postgres.administrators import PostgresAdministrators
 from adapters.postgres.pacing import PostgresPacing
+from adapters.telegram.api import TelegramApi
 from adapters.telegram.commands import apply_manifest, make_manifest
 from bots.screen import err, run, show
-from bots.telegram import open_bots
+from bots.telegram import account_of, open_bots
 from bots.wiring import Frontdesk
 from core.errors import UsageError
 from core.pacing import PreferredPacer
@@ -36,15 +37,23 @@ async def _apply(frontdesk: Frontdesk) -> None:
     settings = frontdesk.settings
     if not settings.telegram_bots:
         raise UsageError("There is no bot; set TELEGRAM_BOTS=NAME=TOKEN first.")
-    listed = await PostgresAdministrators(frontdesk.database).administrators(frontdesk.tenant_id)
     async with open_bots(settings, PreferredPacer(PostgresPacing(frontdesk.database))) as bots:
         for api in bots.values():
-            known = {
-                each.author.author_id
-                for each in listed
-                if each.platform is Platform.TELEGRAM and each.installation in ("", api.bot_id)
-            }
-            people = sorted(settings.telegram_administrators | {person for person in known if person.isdigit()})
-            for sentence in await apply_manifest(api, make_manifest(), people):
+            if api.refused:
+                err.print(api.refused, markup=False)
+                continue
+            for sentence in await apply_manifest(api, make_manifest(), await _administrators(frontdesk, api)):
                 err.print(sentence, markup=False)
             show(f"The bot {api.name} has its commands, its descriptions and its menu.")
+
+
+async def _administrators(frontdesk: Frontdesk, api: TelegramApi) -> list[str]:
+    """List the ids of those who administer through a bot."""
+    account = account_of(frontdesk.settings, api)
+    listed = await PostgresAdministrators(frontdesk.database).administrators(account.tenant_id)
+    known = {
+        each.author.author_id
+        for each in listed
+        if each.platform is Platform.TELEGRAM and each.installation in ("", api.bot_id)
+    }
+    return sorted(account.administrators | {person for person in known if person.isdigit()})

@@ -5,6 +5,7 @@ import time
 from adapters.postgres.inbox import PostgresInbox
 from adapters.postgres.pacing import PostgresPacing
 from adapters.postgres.uploads import PostgresUploads
+from bots.settings import tenants
 from bots.wiring import Frontdesk
 
 ORPHAN_S = 30.0  # how long a row may wait without a job before it is given one
@@ -13,10 +14,10 @@ UPLOAD_S = 86_400.0  # a file that nobody has read by then was sent with a messa
 
 
 class Housekeeping:
-    """The inbox, files and paces of one tenant, kept in order."""
+    """The inbox, files and paces of the tenants that the settings name, kept in order."""
 
     def __init__(self, frontdesk: Frontdesk, inbox: PostgresInbox) -> None:
-        self._tenant_id = frontdesk.tenant_id
+        self._tenants = tenants(frontdesk.settings)
         self._inbox_days = frontdesk.settings.inbox_days
         self._inbox = inbox
         self._announcer = frontdesk.announcer
@@ -29,8 +30,9 @@ class Housekeeping:
 
         Raises StoreUnavailable.
         """
-        for thread in await self._inbox.orphans(self._tenant_id, ORPHAN_S):
-            await self._inbox.wake(thread)
+        for tenant_id in self._tenants:
+            for thread in await self._inbox.orphans(tenant_id, ORPHAN_S):
+                await self._inbox.wake(thread)
         await self._announcer.announce()
         if time.monotonic() - self._purged_at >= PURGE_S:
             await self.purge()
@@ -38,6 +40,7 @@ class Housekeeping:
 
     async def purge(self) -> None:
         """Drop what nobody needs any more; raises StoreUnavailable."""
-        await self._inbox.purge(self._tenant_id, self._inbox_days)
-        await self._uploads.purge(self._tenant_id, UPLOAD_S)
+        for tenant_id in self._tenants:
+            await self._inbox.purge(tenant_id, self._inbox_days)
+            await self._uploads.purge(tenant_id, UPLOAD_S)
         await self._pacing.purge()

@@ -21,7 +21,7 @@ from adapters.web.http_channel import HttpChannel, Installation
 from adapters.web.outbound import ApiChannel, CallbackChannel
 from bots.housekeeping import Housekeeping
 from bots.platforms import Means, Plugged, open_platforms
-from bots.settings import Settings
+from bots.settings import Settings, tenants
 from bots.store import Say
 from bots.wiring import Frontdesk, make_acceptance, make_desk, open_frontdesk
 from core.accepting import Acceptance
@@ -187,12 +187,12 @@ def _put_together(
 
 
 def _meter(frontdesk: Frontdesk) -> PrometheusMeter:
-    database, tenants = frontdesk.database, (frontdesk.tenant_id,)
+    database, known = frontdesk.database, tenants(frontdesk.settings)
     return PrometheusMeter(
-        tenants=tenants,
+        tenants=known,
         readers=[
             lambda: read_queues(database),
-            lambda: read_unsettled(database, tenants),
+            lambda: read_unsettled(database, known),
             lambda: read_pool(database),
         ],
     )

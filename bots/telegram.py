@@ -12,6 +12,7 @@ from aiohttp import web
 
 from adapters.postgres.channels import PostgresChannels
 from adapters.postgres.earlier import PostgresEarlier
+from adapters.postgres.migrated import PostgresMoves
 from adapters.postgres.outbox import PostgresOutbox
 from adapters.postgres.polling import hold_polling
 from adapters.postgres.uploads import PostgresUploads
@@ -22,7 +23,8 @@ from adapters.telegram.intake import Account, Intake
 from adapters.telegram.listen import Webhook
 from adapters.telegram.polling import Poller, keep_webhook
 from adapters.telegram.sources import Sources
-from bots.settings import Settings
+from bots.platforms import wants_slack, wants_teams
+from bots.settings import Settings, telegram_bots
 from bots.wiring import Frontdesk
 from core.attached import Uploads
 from core.checks import Look
@@ -49,17 +51,21 @@ class TelegramParts:
 
 @asynccontextmanager
 async def open_bots(settings: Settings, pacer: Pacer) -> AsyncIterator[dict[str, TelegramApi]]:
-    """Open the bots of SETTINGS, by their ids; raises UsageError for a token that Telegram refuses.
+    """Open the bots of SETTINGS, by their ids; where Telegram does not answer yet, it is asked again when it is needed.
 
-    Where Telegram does not answer yet, it is asked again when it is needed.
+    A bot whose token Telegram refuses stands back (TelegramApi.refused) and the rest goes on; raises UsageError where
+    there is no rest.
     """
     url = settings.telegram_api_url
-    bots = [TelegramApi(name, token, pacer, base_url=url) for name, token in settings.telegram_bots.items()]
+    bots = [TelegramApi(name, token, pacer, base_url=url) for name, _, token in telegram_bots(settings)]
     try:
         known = {api.bot_id: api for api in bots}
         if len(known) != len(bots):
             raise UsageError("TELEGRAM_BOTS names one bot twice; take one of the names away.")
         await asyncio.gather(*(_meet(api) for api in bots))
+        others = bool(settings.http_keys) or wants_slack(settings) or wants_teams(settings)
+        if bots and all(api.refused for api in bots) and not others:
+            raise UsageError(" ".join(api.refused for api in bots))
         yield known
     finally:
         await asyncio.gather(*(api.close() for api in bots))
@@ -70,6 +76,8 @@ async def _meet(api: TelegramApi) -> None:
         await api.me()
     except ChannelUnavailable as error:
         _log.warning("The bot %s is not known yet: %s", api.name, error)
+    except UsageError as error:
+        _log.error("The bot %s is left out: %s", api.name, error)
 
 
 def telegram_uploads(uploads: Uploads, bots: Mapping[str, TelegramApi], settings: Settings) -> Uploads:
@@ -84,7 +92,7 @@ async def open_telegram(
 ) -> AsyncIterator[TelegramParts]:
     """Connect BOTS with the rest; raises UsageError where the settings do not fit together."""
     database, outbox = frontdesk.database, PostgresOutbox(frontdesk.database)
-    accounts = {api.name: account_of(settings, api) for api in bots.values()}
+    accounts = {api.name: account_of(settings, api) for api in bots.values() if not api.refused}
     intake = Intake(
         acceptance,
         PostgresChannels(database),
@@ -92,6 +100,7 @@ async def open_telegram(
         Sources(outbox),
         outbox,
         PostgresEarlier(database),
+        moves=PostgresMoves(database),
         commands=frontdesk.actions,
         meter=meter,
     )
@@ -110,7 +119,14 @@ def account_of(settings: Settings, api: TelegramApi) -> Account:
     """Say whose a bot is and what Telegram's requests for it carry."""
     given = settings.telegram_secret
     secret = given.get_secret_value() if given else api.sign("webhook", api.bot_id)
-    return Account(api, settings.tenant_id, secret, settings.telegram_administrators)
+    tenant_id = tenant_of(settings, api)
+    ours = tenant_id == settings.tenant_id  # another tenant's administrators are its own affair
+    return Account(api, tenant_id, secret, settings.telegram_administrators if ours else frozenset())
+
+
+def tenant_of(settings: Settings, api: TelegramApi) -> int:
+    """Tell whose a bot is."""
+    return next(tenant_id for name, tenant_id, _ in telegram_bots(settings) if name == api.name)
 
 
 def is_webhook(settings: Settings) -> bool:
@@ -131,6 +147,6 @@ def _background(
 
 
 async def _look(bots: tuple[TelegramApi, ...]) -> Mapping[str, float]:
-    """Ask Telegram who the bots are; raises ChannelUnavailable."""
+    """Ask Telegram who the bots are; raises ChannelUnavailable, and UsageError for a token that it refuses."""
     await asyncio.gather(*(api.call("getMe") for api in bots))
     return {}

@@ -61,3 +61,7 @@ class NowAndThen:
             return False
         self._said[who] = now_s
         return True
+
+    def forget(self, who: Hashable) -> None:
+        """Let WHO be told at once: what was to be said was not."""
+        self._said.pop(who, None)

@@ -63,6 +63,20 @@ PERSONAL = "You alone see this answer: it rests on documents that are not open t
 ELSEWHERE = "I have answered you in our private chat."
 UNKNOWN_TENANT = "This Frontdesk does not serve your organisation; ask whoever runs it to add the tenant {tenant}."
 WRITE_FIRST = "This is for you alone, and I may not write to you yet. Open {link} and press Start, then ask me again."
+NO_VOICE = "I cannot listen to voice messages yet; please write your question."
+NO_SOUND = "I cannot listen to recordings yet; please write your question."
+NO_VIDEO = "I cannot watch videos yet; please write your question."
+NO_ANIMATION = "I cannot see animations; please write your question."
+NO_STICKER = "I cannot see stickers; please write your question."
+NO_LOCATION = "I cannot read locations; please write your question, and where it is about in words."
+NO_CONTACT = "I cannot read contacts; please write your question."
+NO_POLL = "I cannot take part in polls; please write your question."
+NO_OTHER = "I cannot read this kind of message; please write your question."
+STOPS_OWN = "Only whoever asked can stop this answer."
+AS_A_GROUP = (
+    "This is for you alone, but you write here as the group; write to me in our private chat, "
+    "or turn off that you stay anonymous, and ask me again."
+)
 REFRESH = "Refresh"
 APP_SHORT = "Answers questions from your organisation's documents, with sources."
 APP_LONG = (

@@ -9,7 +9,9 @@ import hashlib
 import hmac
 import json
 import logging
-from collections.abc import Mapping, Sequence
+import time
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import nullcontext
 from dataclasses import dataclass
 from http import HTTPStatus
 from typing import Any
@@ -28,6 +30,7 @@ from telegram.error import (
 )
 from telegram.request import HTTPXRequest
 
+from adapters.telegram.limited import HOLD_S, Limits
 from core.errors import Busy, ChannelUnavailable, FrontdeskError, Rejected, Uncertain, UsageError
 from core.pacing import TELEGRAM_BOT, TELEGRAM_GROUP, TELEGRAM_PRIVATE, Pacer, Rate, Rule, Slot
 
@@ -43,6 +46,7 @@ _MESSAGES = ("send", "edit", "copy", "forward")
 _MAKING = ("send", "copy", "forward")  # calls that make something new each time
 _MAKING_NOTHING = ("sendChatAction", "sendMessageDraft")
 _UNPACED = ("sendChatAction",)  # no message: it only heeds what Telegram told us to wait
+_OF_A_MESSAGE = ("edit", "delete")
 _NOT_SENT = (httpx.ConnectError, httpx.ConnectTimeout, httpx.PoolTimeout, httpx.UnsupportedProtocol, httpx.ProxyError)
 
 # The library writes whole requests, and httpx every address with the token in it.
@@ -121,7 +125,15 @@ def bot_id_of(token: str) -> str:
 class TelegramApi:
     """Call methods of the Bot API as one bot."""
 
-    def __init__(self, name: str, token: str, pacer: Pacer, *, base_url: str = BASE_URL) -> None:
+    def __init__(
+        self,
+        name: str,
+        token: str,
+        pacer: Pacer,
+        *,
+        base_url: str = BASE_URL,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
         self.name = name  # as the settings call it
         self.bot_id = bot_id_of(token)
         self._pacer = pacer
@@ -146,7 +158,8 @@ class TelegramApi:
         self._me: Me | None = None
         self._lock = asyncio.Lock()
         self._moved: dict[str, int] = {}
-        self._held: dict[str, float] = {}
+        self._limits = Limits(clock)
+        self.refused = ""  # what Telegram says of the token, where it refuses it
 
     def sign(self, purpose: str, text: str) -> str:
         """Sign TEXT by the token, as 64 hexadecimal digits: every process that has the token can tell."""
@@ -161,7 +174,12 @@ class TelegramApi:
         """Tell who the bot is; raises UsageError where Telegram refuses the token, else as `call` does."""
         async with self._lock:
             if self._me is None:
-                said = await self.call("getMe")
+                try:
+                    said = await self.call("getMe")
+                except UsageError as error:
+                    self.refused = str(error)
+                    raise
+                self.refused = ""
                 self._me = Me(int(said["id"]), str(said.get("username", "")))
             return self._me
 
@@ -174,22 +192,22 @@ class TelegramApi:
         there is no limit) or Telegram wants us to wait, ChannelUnavailable where it does not answer, and Uncertain
         where that leaves open whether a message was made.
         """
+        moved = self._moved.get(str(arguments.get("chat_id")))
+        if moved is not None:
+            arguments = _elsewhere(method, arguments, moved)
         chat_id = arguments.get("chat_id")
-        if str(chat_id) in self._moved:
-            chat_id = arguments["chat_id"] = self._moved[str(chat_id)]
         slots = slots_of(self.bot_id, method, chat_id)
         if method != "getUpdates":
             await self._pacer.wait(slots, most_s=patience_s)
         try:
-            return await self._send(method, arguments, timeout_s)
+            return await self._call(method, arguments, timeout_s, slots)
         except ChatMigrated as error:
-            self._moved[str(chat_id)] = error.new_chat_id
-        except TelegramError as error:
-            ours = as_ours(self.name, method, error)
-            if isinstance(ours, Busy) and not isinstance(ours, Conflicted):
-                await self._hold(slots, ours.retry_after_s)
-            raise ours from None  # the address in the library's own error holds the token
+            self.redirect(chat_id, error.new_chat_id)
         return await self.call(method, patience_s=patience_s, timeout_s=timeout_s, **arguments)
+
+    def redirect(self, chat_id: Any, new_chat_id: int) -> None:
+        """Send to another chat what is for a group that was upgraded."""
+        self._moved[str(chat_id)] = new_chat_id
 
     async def download(self, file_path: str) -> bytes:
         """Return the bytes of a file that getFile named; raises as `call` does."""
@@ -212,27 +230,41 @@ class TelegramApi:
         except TimeoutError:
             raise NetworkError("It did not end in time.") from httpx.ReadTimeout("")
 
-    async def _hold(self, slots: Sequence[Slot], seconds: float) -> None:
-        """Let no call to the chat go out for SECONDS; where another chat is held too, none of the bot at all.
+    async def _call(self, method: str, arguments: Mapping[str, Any], timeout_s: float, slots: Sequence[Slot]) -> Any:
+        """Send, and hold back whom a Retry-After is for; raises ChatMigrated and what `call` raises."""
+        counted, strange = bool(slots[0].rates), False
+        try:
+            async with self._limits.one_at_a_time() if counted else nullcontext():
+                strange = counted and self._limits.note(slots[-1].key)
+                return await self._send(method, arguments, timeout_s)
+        except ChatMigrated:
+            raise
+        except TelegramError as error:
+            ours = as_ours(self.name, method, error)
+            if isinstance(ours, Busy) and not isinstance(ours, Conflicted):
+                await self._pacer.hold(slots[-1].key, ours.retry_after_s)
+                if counted and self._limits.is_for_all(slots[-1].key, strange=strange):
+                    await self._pacer.hold(slots[0].key, min(HOLD_S, ours.retry_after_s))
+            raise ours from None  # the address in the library's own error holds the token
 
-        Telegram does not say whom its limit is for: nearly always the chat, and the others need not wait for it.
-        """
-        now_s = asyncio.get_running_loop().time()
-        self._held = {key: until_s for key, until_s in self._held.items() if until_s > now_s}
-        chat = slots[-1].key
-        held = [slot.key for slot in slots] if self._held.keys() - {chat} else [chat]
-        self._held[chat] = now_s + seconds
-        for key in held:
-            await self._pacer.hold(key, seconds)
+
+def _elsewhere(method: str, arguments: Mapping[str, Any], chat_id: int) -> dict[str, Any]:
+    """Name the chat that a group has become; raises Refusal for what changes one of its messages, which stay behind."""
+    if method.startswith(_OF_A_MESSAGE) and "message_id" in arguments:
+        raise Refusal(method, f"message to {'edit' if method.startswith('edit') else 'delete'} not found")
+    return {**arguments, "chat_id": chat_id, "reply_parameters": None, "message_thread_id": None}
 
 
 def slots_of(bot_id: str, method: str, chat_id: Any = None) -> list[Slot]:
-    """Name what a call is paced by: for a message, an edit or a draft the bot and its chat, which is named last."""
+    """Name what a call is paced by: for a message, an edit or a draft the bot and its chat.
+
+    The last one named is held where Telegram wants us to wait.
+    """
     bot = TELEGRAM_BOT.slot("telegram", bot_id)
     if method == "setWebhook":
         return [Slot(bot.key, ()), _SET_WEBHOOK.slot("telegram", bot_id, method)]
     if chat_id is None:
-        return [Slot(bot.key, ())]
+        return [Slot(bot.key, ()), Slot(f"{bot.key}\x1f{method}", ())]
     rule = TELEGRAM_GROUP if str(chat_id).startswith(("-", "@")) else TELEGRAM_PRIVATE
     chat = rule.slot("telegram", bot_id, str(chat_id))
     if method.startswith(_MESSAGES) and method not in _UNPACED:

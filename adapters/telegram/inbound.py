@@ -13,14 +13,17 @@ from typing import Any
 
 from adapters.telegram.addressed import Written, is_for, written
 from adapters.telegram.buttons import Action, Press, read_data
-from adapters.telegram.taken import attachments, replied
+from adapters.telegram.sender import address, is_private, place_in, sender, unanswered
+from adapters.telegram.sender import author as author_of
+from adapters.telegram.taken import attachments, replied, word_for
 from core import commands
 from core.channels import Listens
 from core.domain import Attachment, Author, Message
 from core.errors import UsageError
 from core.inbox import Incoming, Kind
+from core.language import hint_of
 from core.payloads import Json, flag_at, integer_at, object_at, objects_at, text_at
-from core.places import Place, Platform
+from core.places import Place
 
 ALLOWED_UPDATES = (
     "message",
@@ -32,8 +35,6 @@ ALLOWED_UPDATES = (
 )
 """What is asked for in setWebhook and getUpdates."""
 
-_PRIVATE = "private"
-_GROUPS = ("group", "supergroup")
 _GONE = ("left", "kicked")
 _RATED = {
     **dict.fromkeys(("👍", "❤", "🔥", "👏", "🎉", "🤩", "🙏", "👌", "💯", "🏆", "😍", "🤝", "🫡"), 1),
@@ -64,10 +65,20 @@ class Membership:
 
 
 @dataclass(frozen=True, slots=True)
+class Moved:
+    """A group that was upgraded to a supergroup: its settings and conversations go on in another chat."""
+
+    chat_id: int  # before
+    new_chat_id: int
+
+
+@dataclass(frozen=True, slots=True)
 class Heard:
-    """What an update asks for: an event to be stored, a button to be answered, a change of membership, or nothing."""
+    """What an update asks for: an event to be stored, a button to be answered, a change of a chat, or nothing."""
 
     incoming: Incoming | None = None
+    word: str = ""  # what the author of INCOMING is told instead of an answer: it holds nothing that is read
+    moved: Moved | None = None
     press: Press | None = None  # answerCallbackQuery is due
     membership: Membership | None = None
     ignored: str = ""  # why there is nothing to do
@@ -102,7 +113,7 @@ def place_of(update: Any) -> Place | None:
         payload = object_at(update, kind)
         chat = object_at(payload, "chat") or object_at(object_at(payload, "message"), "chat")
         if chat:
-            return _place(object_at(payload, "message") if kind == "callback_query" else payload)
+            return place_in(object_at(payload, "message") if kind == "callback_query" else payload)
     return None
 
 
@@ -139,42 +150,14 @@ class _About:
             kind=kind,
             revision=revision,
             target=target,
-            address=_address(payload, reply_to),
+            address=address(payload, reply_to),
             detail=detail or {},
             request_id=self.request_id,
         )
 
     def message(self, payload: Json, author: Author, said: str) -> Message:
         """Make what AUTHOR says in the payload's place."""
-        return Message(self.bot.tenant_id, _place(payload), author, said, installation=str(self.bot.bot_id))
-
-
-def _place(payload: Json) -> Place:
-    chat_id = integer_at(object_at(payload, "chat"), "id")
-    return Place(Platform.TELEGRAM, "" if chat_id is None else str(chat_id), _topic(payload))
-
-
-def _topic(payload: Json) -> str:
-    """Return the topic's id; replies outside forums carry a message_thread_id too, which is none."""
-    topic = integer_at(payload, "message_thread_id") if flag_at(payload, "is_topic_message") else None
-    return "" if topic is None else str(topic)
-
-
-def _address(payload: Json, reply_to: int | None) -> dict[str, Any]:
-    """Say how the channel finds back: the chat, its kind, the topic, the message to reply to."""
-    chat = object_at(payload, "chat")
-    found: dict[str, Any] = {"chat_id": integer_at(chat, "id"), "chat_type": text_at(chat, "type")}
-    if topic := _topic(payload):
-        found["message_thread_id"] = int(topic)
-    if reply_to is not None:
-        found["reply_to"] = reply_to
-    return found
-
-
-def _author(user: Json) -> Author:
-    user_id = integer_at(user, "id")
-    name = f"{text_at(user, 'first_name')} {text_at(user, 'last_name')}".strip() or text_at(user, "username")
-    return Author("" if user_id is None else str(user_id), name)
+        return Message(self.bot.tenant_id, place_in(payload), author, said, installation=str(self.bot.bot_id))
 
 
 # Messages
@@ -189,27 +172,46 @@ def _edited(about: _About, payload: Json) -> Heard:
 
 
 def _said(about: _About, payload: Json, kind: Kind) -> Heard:
-    reason = _unanswered(about, payload)
+    if (moved := _moved(payload)) is not None:
+        return Heard(moved=moved)
+    reason = unanswered(payload, about.bot.bot_id)
     message_id = integer_at(payload, "message_id")
     if reason or message_id is None:
         return Heard(ignored=reason or "a message without an id")
     found = written(payload, about.bot.bot_id, about.bot.username)
-    files = attachments(payload) or replied(payload, found)
-    if not found.text and not files:
+    word = word_for(payload) if not found.text and kind is Kind.MESSAGE else ""
+    files = () if word else attachments(payload) or replied(payload, found)
+    if not (found.text or files or word):
         return Heard(ignored="a service message")
-    private = text_at(object_at(payload, "chat"), "type") == _PRIVATE
-    if not private and not is_for(found, payload, about.bot.bot_id, about.listens, about.albums):
+    listens = Listens.MENTION if word else about.listens
+    if not is_private(payload) and not is_for(found, payload, about.bot.bot_id, listens, about.albums):
         return Heard(ignored="a message to others")
-    return Heard(_event(about, payload, kind, message_id, found, files))
+    return Heard(_event(about, payload, kind, message_id, found, files), word=word)
+
+
+def _moved(payload: Json) -> Moved | None:
+    """Read the message that says so in the old chat, or the one in the new chat."""
+    chat_id = integer_at(object_at(payload, "chat"), "id")
+    before, after = integer_at(payload, "migrate_from_chat_id"), integer_at(payload, "migrate_to_chat_id")
+    if chat_id is None or (before is None and after is None):
+        return None
+    return Moved(chat_id, after) if after is not None else Moved(before or 0, chat_id)
 
 
 def _event(
     about: _About, payload: Json, kind: Kind, message_id: int, found: Written, files: tuple[Attachment, ...]
 ) -> Incoming:
     said, detail = _started(found.text)
-    author = _sender(payload)
+    author = sender(payload)
     message = Message(
-        about.bot.tenant_id, _place(payload), author, said, attachments=files, installation=str(about.bot.bot_id)
+        about.bot.tenant_id,
+        place_in(payload),
+        author,
+        said,
+        attachments=files,
+        installation=str(about.bot.bot_id),
+        language_hint=hint_of(text_at(object_at(payload, "from"), "language_code")),
+        direct=is_private(payload),
     )
     group = text_at(payload, "media_group_id")
     if group:
@@ -227,31 +229,6 @@ def _event(
         reply_to=message_id,
         detail=detail,
     )
-
-
-def _unanswered(about: _About, payload: Json) -> str:
-    """Say why a message is not answered whatever it says; the empty string where it may be."""
-    chat, sender = object_at(payload, "chat"), object_at(payload, "from")
-    if integer_at(chat, "id") is None or text_at(chat, "type") not in (_PRIVATE, *_GROUPS):
-        return "a message outside private chats and groups"
-    if flag_at(payload, "is_automatic_forward") or text_at(object_at(payload, "sender_chat"), "type") == "channel":
-        return "a post of a channel"
-    anonymous = integer_at(object_at(payload, "sender_chat"), "id") == integer_at(chat, "id")
-    if integer_at(sender, "id") is None and not anonymous:
-        return "a message that nobody wrote"
-    if flag_at(sender, "is_bot") and not anonymous:
-        return "a message of a bot"
-    if integer_at(object_at(payload, "via_bot"), "id") == about.bot.bot_id:
-        return "a message of our own"
-    return ""
-
-
-def _sender(payload: Json) -> Author:
-    """Name who wrote; administrators who are anonymous write as their group."""
-    group = object_at(payload, "sender_chat")
-    if integer_at(group, "id") is not None:
-        return Author(str(integer_at(group, "id")), text_at(group, "title"))
-    return _author(object_at(payload, "from"))
 
 
 def _revision(about: _About, payload: Json) -> int:
@@ -283,7 +260,7 @@ def _pressed(about: _About, query: Json) -> Heard:
             else Heard(ignored="a button without an id")
         )
     press = read_data(query_id, text_at(query, "data"), str(message_id))
-    return Heard(_of_press(about, press, message, _author(user)), press)
+    return Heard(_of_press(about, press, message, author_of(user)), press=press)
 
 
 def _of_press(about: _About, press: Press, message: Json, author: Author) -> Incoming | None:
@@ -293,9 +270,10 @@ def _of_press(about: _About, press: Press, message: Json, author: Author) -> Inc
             rating = {"rating": 1 if press.action is Action.UP else -1, "reason": ""}
             return about.incoming(message, author, kind=Kind.FEEDBACK, target=press.message_id, detail=rating)
         case Action.HUMAN:
-            return about.incoming(message, author, about.message(message, author, "/human"), reply_to=answer_id)
+            asked = about.message(message, author, "/human")
+            return about.incoming(message, author, asked, message_id=f"human:{answer_id}", reply_to=answer_id)
         case Action.STOP:
-            return about.incoming(message, author, kind=Kind.STOP)
+            return about.incoming(message, author, kind=Kind.STOP, target=press.message_id)
         case _:
             return None
 
@@ -304,21 +282,26 @@ def _member(_: _About, payload: Json) -> Heard:
     chat, status = object_at(payload, "chat"), text_at(object_at(payload, "new_chat_member"), "status")
     if integer_at(chat, "id") is None or not status:
         return Heard(ignored="a change of membership without its chat")
-    user_id = _author(object_at(payload, "from")).author_id
+    user_id = author_of(object_at(payload, "from")).author_id
     present = status not in _GONE
-    return Heard(membership=Membership(_place(payload), user_id, present, text_at(chat, "type") == _PRIVATE))
+    return Heard(membership=Membership(place_in(payload), user_id, present, is_private(payload)))
 
 
 def _reacted(about: _About, payload: Json) -> Heard:
+    """Rate by the reaction that says most; where one that rated is gone, nothing is said any more."""
     message_id, user = integer_at(payload, "message_id"), object_at(payload, "user")
-    emoji = [text_at(reaction, "emoji") for reaction in objects_at(payload, "new_reaction")]
-    rating = next((_RATED[sign.rstrip("\ufe0f")] for sign in emoji if sign.rstrip("\ufe0f") in _RATED), 0)
+    before, rating = (_rating(objects_at(payload, field)) for field in ("old_reaction", "new_reaction"))
     if message_id is None or integer_at(user, "id") is None or integer_at(object_at(payload, "chat"), "id") is None:
         return Heard(ignored="a reaction without its author or message")
-    if not rating or flag_at(user, "is_bot"):
+    if rating == before or flag_at(user, "is_bot"):
         return Heard(ignored="a reaction that is no rating")
     detail = {"rating": rating, "reason": ""}
-    return Heard(about.incoming(payload, _author(user), kind=Kind.FEEDBACK, target=str(message_id), detail=detail))
+    return Heard(about.incoming(payload, author_of(user), kind=Kind.FEEDBACK, target=str(message_id), detail=detail))
+
+
+def _rating(reactions: Collection[Json]) -> int:
+    signs = (text_at(reaction, "emoji").rstrip("\ufe0f") for reaction in reactions)
+    return next((_RATED[sign] for sign in signs if sign in _RATED), 0)
 
 
 def _stopped(about: _About, payload: Json) -> Heard:

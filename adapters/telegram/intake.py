@@ -11,15 +11,17 @@ from adapters.telegram.api import TelegramApi
 from adapters.telegram.buttons import Action, Press
 from adapters.telegram.earlier import Earlier, after, is_idle_stop
 from adapters.telegram.files import ticketed
-from adapters.telegram.inbound import Bot, Heard, hear, place_of
+from adapters.telegram.inbound import Bot, Heard, Moved, hear, place_of
 from adapters.telegram.outbound import alert
 from adapters.telegram.posting import where_of
+from adapters.telegram.pressed import Opened, weigh
 from adapters.telegram.sources import Sources
 from core import wording
 from core.beside import Beside, NowAndThen
 from core.channels import ChannelSettings, Listens
 from core.commands import parse
-from core.errors import Busy, ChannelUnavailable, Overloaded, UsageError
+from core.domain import Answer, Origin
+from core.errors import Busy, ChannelUnavailable, Overloaded, StoreUnavailable, UsageError
 from core.file_tickets import FileTickets
 from core.inbox import Incoming, Kind, Thread
 from core.meter import Counted, Meter, Unmetered
@@ -31,6 +33,8 @@ from core.taking import Accepts, Enqueues, Instant, carry_out_secretly
 _SETTINGS_S = 5.0  # for which a group's settings are remembered
 _MOST_WORDS = 100  # calls on their way at once beside the answers; more are left out
 _WORD_EVERY_S = 30.0  # to one author
+_KIND_WORD_EVERY_S = 3.0  # to one author, who is told what is not read
+_REMEMBERED_S = 600.0  # for which a message is known that Telegram delivers again
 
 _QUESTIONS = ("ask", "human")  # commands whose answers everybody may read while they grow
 
@@ -54,6 +58,19 @@ class Channels(Protocol):
         """Look up the settings of the channel of PLACE."""
 
 
+class Moves(Protocol):
+    """Let channels go on under another id."""
+
+    async def move(
+        self, tenant_id: int, platform: Platform, channel: str, new_channel: str, address: dict[str, object]
+    ) -> None:
+        """Move what was decided and said there; ADDRESS is where its tickets are answered now."""
+
+
+class Known(Earlier, Opened, Protocol):
+    """What is looked up of what came before."""
+
+
 class Intake:
     """Take updates in."""
 
@@ -64,8 +81,9 @@ class Intake:
         files: FileTickets,
         sources: Sources,
         outbox: Enqueues,
-        earlier: Earlier,
+        earlier: Known,
         *,
+        moves: Moves | None = None,
         commands: Instant | None = None,
         meter: Meter | None = None,
         clock: Callable[[], float] = time.monotonic,
@@ -76,11 +94,14 @@ class Intake:
         self._sources = sources
         self._outbox = outbox
         self._earlier = earlier
+        self._moves = moves
         self._commands = commands
         self._meter = meter or Unmetered()
         self._clock = clock
         self._beside = Beside(_MOST_WORDS)
         self._told = NowAndThen(_WORD_EVERY_S, clock=clock)
+        self._told_kindly = NowAndThen(_KIND_WORD_EVERY_S, clock=clock)
+        self._worded = NowAndThen(_REMEMBERED_S, clock=clock)
         self._settings: dict[tuple[int, str], tuple[float, Listens]] = {}
 
     async def take(self, account: Account, update: Any, request_id: str = "") -> None:
@@ -91,13 +112,12 @@ class Intake:
         """
         try:
             heard = await self._hear(account, update, request_id)
-            if heard.incoming is not None:
-                await self._store(account, heard.incoming)
+            said = await self._carry_out(account, heard, update)
         except UsageError as error:
             self.refuse(account, str(error))
             return
         if heard.press is not None and heard.press.query_id:
-            self._beside.start(self._answer(account, heard.press, update))
+            self._beside.start(self._answer(account, heard.press, update, said))
         if heard.ignored:
             _log.debug("ignored: %s", heard.ignored)
 
@@ -110,6 +130,43 @@ class Intake:
     async def close(self) -> None:
         """Let go of calls that are on their way."""
         await self._beside.close()
+
+    async def _carry_out(self, account: Account, heard: Heard, update: Mapping[str, Any]) -> str:
+        """Store what was heard; return what a button is answered where it is to do nothing."""
+        incoming, said = heard.incoming, ""
+        if heard.moved is not None:
+            await self._move(account, heard.moved)
+        if incoming is not None and heard.press is not None:
+            language = _language_of(update)
+            incoming, said = await weigh(heard.press, incoming, self._sources, self._earlier, language)
+        if incoming is not None and heard.word:
+            await self._say_kindly(incoming, heard.word)
+        elif incoming is not None:
+            await self._store(account, incoming)
+        return said
+
+    async def _move(self, account: Account, moved: Moved) -> None:
+        """Let a group go on as the supergroup that it has become."""
+        account.api.redirect(moved.chat_id, moved.new_chat_id)
+        if self._moves is not None:
+            address: dict[str, object] = {"chat_id": moved.new_chat_id, "chat_type": "supergroup"}
+            old, new = str(moved.chat_id), str(moved.new_chat_id)
+            await self._moves.move(account.tenant_id, Platform.TELEGRAM, old, new, address)
+        self._settings.clear()
+
+    async def _say_kindly(self, incoming: Incoming, word: str) -> None:
+        """Answer what holds nothing to be read, each message once and nobody all the time."""
+        message = incoming.message
+        who = incoming.installation, message.place.channel, message.author.author_id
+        if self._worded.may_tell((*who, incoming.message_id)) and self._told_kindly.may_tell(who):
+            language = message.language_hint or "en"
+            answer = Answer(wording.say(word, language), Origin.COMMAND, None, language=language)
+            try:
+                await self._outbox.enqueue(target_of(incoming), Purpose.NOTICE, answer)
+            except StoreUnavailable:
+                self._worded.forget((*who, incoming.message_id))
+                self._told_kindly.forget(who)
+                raise
 
     async def _hear(self, account: Account, update: Any, request_id: str) -> Heard:
         try:
@@ -187,16 +244,16 @@ class Intake:
         if incoming.kind in (Kind.MESSAGE, Kind.EDIT) and self._told.may_tell(who):
             self._beside.start(self._call(account, "sendMessage", text=words, **where_of(incoming.address)))
 
-    async def _answer(self, account: Account, press: Press, update: Mapping[str, Any]) -> None:
-        """Answer a button, so that its clock stops; a passage that is short is the answer itself."""
-        query = object_at(update, "callback_query")
-        language = text_at(object_at(query, "from"), "language_code")[:2] or "en"
+    async def _answer(self, account: Account, press: Press, update: Mapping[str, Any], said: str) -> None:
+        """Answer a button, so that its clock stops, with SAID where it did nothing; a short passage is the answer."""
+        language = _language_of(update)
         if press.action is Action.SHOW:
             await self._show(account, press, update, language)
             return
-        said = wording.BUTTON_GONE if press.action is None else _SAID.get(press.action, "")
-        words = alert(wording.say(said, language)) if said else None
-        shown = press.action is None or None
+        shown = press.action is None or bool(said) or None
+        usual = wording.BUTTON_GONE if press.action is None else _SAID.get(press.action, "")
+        said = said or wording.say(usual, language)
+        words = alert(said) if said else None
         await self._call(account, "answerCallbackQuery", callback_query_id=press.query_id, text=words, show_alert=shown)
 
     async def _show(self, account: Account, press: Press, update: Mapping[str, Any], language: str) -> None:
@@ -218,6 +275,11 @@ class Intake:
             if busy.retry_after_s <= _WORD_EVERY_S:
                 await asyncio.sleep(busy.retry_after_s)
                 await account.api.call(method, **arguments)
+
+
+def _language_of(update: Mapping[str, Any]) -> str:
+    """Name the language of whoever pressed a button."""
+    return text_at(object_at(object_at(update, "callback_query"), "from"), "language_code")[:2] or "en"
 
 
 def _marked(account: Account, incoming: Incoming) -> Incoming:

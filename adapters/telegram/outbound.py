@@ -52,10 +52,9 @@ def render(answer: Answer, outbox_id: int, *, limit: int = limits.TEXT) -> list[
     return [*parts, Part("", "", file=answer.file)] if answer.file is not None else parts
 
 
-def render_growing(markdown: str, *, limit: int = limits.TEXT) -> Part:
-    """Write what there is of an answer while it grows: its last message, as the earlier ones are full."""
-    text = (to_html(markdown, limit) or [_NOTHING])[-1]
-    return Part(text.html, text.plain)
+def render_growing(markdown: str, *, limit: int = limits.TEXT) -> list[Part]:
+    """Write what there is of an answer while it grows: all its messages but the last one are full."""
+    return [Part(text.html, text.plain) for text in to_html(markdown, limit) or [_NOTHING]]
 
 
 def stop_row(outbox_id: int, language: str = "en") -> Rows:

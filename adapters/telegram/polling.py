@@ -19,7 +19,7 @@ from core.errors import Busy, ChannelUnavailable, Rejected, StoreUnavailable, Us
 from core.tracing import new_request_id
 
 POLL_S = 30  # below what most proxies allow a silent connection
-LONGEST_PAUSE_S = 30.0
+LONGEST_PAUSE_S = 5.0  # so long, at most, nobody is heard after Telegram is back
 CONFLICT_S = 5.0
 
 Lock = Callable[[str], AbstractAsyncContextManager[asyncio.Event]]

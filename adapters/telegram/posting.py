@@ -7,6 +7,7 @@ from telegram import InputFile
 
 from adapters.telegram.api import PATIENCE_S, Refusal, TelegramApi
 from adapters.telegram.outbound import Part, keyboard
+from core.payloads import Json, integer_at, object_at
 
 _NO_PREVIEW = {"is_disabled": True}
 _UNPARSED = ("can't parse entities", "can't find end", "unsupported start tag", "unclosed", "entity_")
@@ -23,14 +24,17 @@ async def send_part(
     reply: bool = False,
     patience_s: float | None = PATIENCE_S,
 ) -> str:
-    """Send PART where ADDRESS says and return the id of the message; raises as TelegramApi.call does."""
+    """Send PART where ADDRESS says and return the id of the message; raises as TelegramApi.call does.
+
+    Where the group has become another chat, the id is CHAT/MESSAGE.
+    """
     where = {**where_of(address), **_reply_to(address, reply=reply)}
     if part.file is not None:
         document = InputFile(part.file.text.encode(), filename=part.file.name, attach=True)
         sent = await _once_more_outside(
             api, "sendDocument", {**where, "document": document}, patience_s=patience_s, timeout_s=_UPLOAD_S
         )
-        return str(sent["message_id"])
+        return _id_of(sent, address)
     more = {**where, "link_preview_options": _NO_PREVIEW, "reply_markup": keyboard(part.rows) if part.rows else None}
     try:
         sent = await _once_more_outside(
@@ -40,7 +44,7 @@ async def send_part(
         if not refusal.says(*_UNPARSED):
             raise
         sent = await api.call("sendMessage", patience_s=patience_s, **more, text=part.plain)
-    return str(sent["message_id"])
+    return _id_of(sent, address)
 
 
 async def edit_part(
@@ -76,6 +80,11 @@ def is_private(address: Mapping[str, Any]) -> bool:
     """Tell whether one person alone reads the chat."""
     chat_id = address.get("chat_id")
     return bool(address.get("chat_type", "private" if isinstance(chat_id, int) and chat_id > 0 else "") == "private")
+
+
+def _id_of(sent: Json, address: Mapping[str, Any]) -> str:
+    message_id, chat_id = str(sent["message_id"]), integer_at(object_at(sent, "chat"), "id")
+    return message_id if chat_id in (None, address.get("chat_id")) else f"{chat_id}/{message_id}"
 
 
 def _reply_to(address: Mapping[str, Any], *, reply: bool) -> dict[str, Any]:

@@ -29,9 +29,13 @@ class Sources:
 
     async def find(self, tenant_id: int, installation: str, place: Place, press: Press) -> Delivery | None:
         """Look up the answer of the tenant that PRESS names and that the message with the button belongs to."""
+        found = await self.of(tenant_id, installation, place, press)
+        return found if found is not None and found.content is not None else None
+
+    async def of(self, tenant_id: int, installation: str, place: Place, press: Press) -> Delivery | None:
+        """Look that up also where the answer is still being written."""
         found = await self._deliveries.of_message(tenant_id, installation, place, press.message_id)
-        right = found is not None and found.outbox_id == press.outbox_id and found.content is not None
-        return found if right else None
+        return found if found is not None and found.outbox_id == press.outbox_id else None
 
     def short(self, delivery: Delivery, number: int) -> str:
         """Return the passage where it fits the window that answers a button; else the empty string."""

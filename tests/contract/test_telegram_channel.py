@@ -1,12 +1,13 @@
 """The Telegram channel against the loopback Bot API and a real outbox, on a clock of the test's own."""
 
+import asyncio
 import logging
 from dataclasses import replace
 
 import pytest
 
 from adapters.postgres.outbox import PostgresOutbox
-from adapters.telegram.api import Refusal, TelegramApi, bot_id_of
+from adapters.telegram.api import Refusal, TelegramApi, bot_id_of, slots_of
 from adapters.telegram.channel import TelegramChannel
 from adapters.telegram.outbound import Part
 from adapters.telegram.posting import edit_part, send_part
@@ -15,6 +16,7 @@ from core.errors import Busy, ChannelUnavailable, Rejected, UsageError
 from core.outbox import Posting, Purpose, Settled, Target
 from core.pacing import PreferredPacer
 from core.places import Place, Platform
+from core.working import working
 from tests.platform.telegram_server import Clock, TelegramServer
 
 ANSWER = Answer("Twenty *days* & <nights>.", Origin.DOCUMENTS, None)
@@ -30,8 +32,8 @@ class Desk:
         self.chat = telegram.private(self.bot, self.user)
         self.group = telegram.add_group(self.user, self.bot.user, is_forum=True)
         self.pacer = PreferredPacer(clock=clock.now, sleep=self.sleep)
-        self.api = TelegramApi("help", self.bot.token, self.pacer, base_url=telegram.url)
-        self.channel = TelegramChannel({self.api.bot_id: self.api}, clock=clock.now)
+        self.api = TelegramApi("help", self.bot.token, self.pacer, base_url=telegram.url, clock=clock.now)
+        self.channel = TelegramChannel({self.api.bot_id: self.api}, clock=clock.now, sleep=self.sleep)
 
     async def sleep(self, seconds):
         self.clock.advance(seconds)
@@ -74,6 +76,45 @@ async def grow(desk, reply, pieces, every_s=1.0):
         desk.clock.advance(every_s)
 
 
+@pytest.mark.parametrize("where", ["private", "group"])
+async def test_what_comes_in_one_piece_is_one_message_at_once(desk, where):
+    chat = desk.chat if where == "private" else desk.group
+    reply = desk.channel.reply(await desk.posting(chat))
+    await reply.write("Twenty days & <nights>.")
+    await reply.finish(ANSWER)
+    assert [name for name, _ in desk.telegram.calls] == ["sendmessage"]
+    assert desk.clock.now() == 0
+    assert desk.texts(chat) == ["Twenty days & <nights>."]
+
+
+async def test_a_first_piece_that_nothing_comes_after_is_shown_in_the_end(desk):
+    posting = await desk.posting()
+    reply = desk.channel.reply(posting)
+    await reply.write("Twenty days ")
+    await desk.channel.working(posting.delivery.target)
+    assert desk.telegram.live_drafts(desk.chat) == []
+    desk.clock.advance(3.0)
+    await desk.channel.working(posting.delivery.target)
+    (draft,) = desk.telegram.live_drafts(desk.chat)
+    assert draft.text == "Twenty days"
+    await reply.finish(ANSWER)
+
+
+async def test_an_answer_that_is_broken_off_while_it_is_shown_leaves_nothing_unrecorded(desk):
+    posting = await desk.posting(desk.group)
+    reply = desk.channel.reply(posting)
+    await reply.write("Twenty ")
+    showing = asyncio.create_task(reply.write("days"))
+    while not desk.texts(desk.group):  # noqa: ASYNC110 - the server has it, the response is on its way
+        await asyncio.sleep(0)
+    showing.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await showing
+    assert [sent.part for sent in posting.delivery.sent] == [0]
+    await desk.channel.withdraw(posting)
+    assert desk.texts(desk.group) == []
+
+
 async def test_a_private_answer_grows_as_a_draft_and_ends_as_one_message(desk):
     posting = await desk.posting()
     reply = desk.channel.reply(posting)
@@ -110,6 +151,62 @@ async def test_in_a_group_one_message_grows_by_edits_three_seconds_apart(desk):
     assert message.reply_to is question
     assert desk.count("sendmessage") == 1
     assert desk.telegram.violations == []
+
+
+async def test_the_last_edit_in_a_group_is_three_seconds_after_the_one_before(desk):
+    reply = desk.channel.reply(await desk.posting(desk.group))
+    await grow(desk, reply, ["Twenty ", "days ", "and ", "nights"])
+    await reply.write(" and")
+    at_s = desk.clock.now()
+    assert desk.count("editmessagetext") == 1
+    await reply.finish(ANSWER)
+    assert desk.clock.now() == at_s + 3.0
+    assert desk.count("editmessagetext") == 2
+
+
+async def test_a_first_edit_need_not_wait(desk):
+    reply = desk.channel.reply(await desk.posting(desk.group))
+    await grow(desk, reply, ["Twenty ", "days"])
+    at_s = desk.clock.now()
+    await reply.finish(ANSWER)
+    assert desk.clock.now() == at_s
+
+
+def paragraphs(count):
+    return [f"No. {number}: full-time employees have 28 days of paid vacation.\n\n" for number in range(count)]
+
+
+@pytest.mark.parametrize("where", ["private", "group"])
+async def test_a_long_answer_grows_from_message_to_message_and_nothing_shown_goes_away(desk, where):
+    chat = desk.chat if where == "private" else desk.group
+    reply, seen = desk.channel.reply(await desk.posting(chat)), ""
+    for paragraph in paragraphs(200):
+        await reply.write(paragraph)
+        desk.clock.advance(0.7)
+        shown = "\n\n".join([*desk.texts(chat), *(draft.text for draft in desk.telegram.live_drafts(chat))])
+        assert shown.startswith(seen.rstrip("…"))
+        seen = shown
+    assert seen.count("28 days") > 150
+    before = desk.texts(chat)
+    assert len(before) >= 2
+    await reply.finish(replace(ANSWER, text="".join(paragraphs(200))))
+    assert "\n\n".join(desk.texts(chat)) == "".join(paragraphs(200)).rstrip()
+    assert desk.texts(chat)[0] == before[0]
+    rows = [message.markup for message in desk.telegram.from_bot(chat)]
+    assert rows[0] is None
+    assert desk.telegram.flood.refused == 0
+    assert desk.telegram.violations == []
+
+
+async def test_what_was_taken_back_is_written_from_the_first_message_on(desk):
+    reply = desk.channel.reply(await desk.posting(desk.group))
+    await grow(desk, reply, paragraphs(120), every_s=1.0)
+    assert len(desk.texts(desk.group)) == 2
+    await reply.restart()
+    await grow(desk, reply, ["Once ", "more: ", "twenty days."], every_s=20.0)
+    assert desk.texts(desk.group)[0] == "Once more: twenty days."
+    await reply.finish(ANSWER)
+    assert desk.texts(desk.group) == ["Twenty days & <nights>."]
 
 
 async def test_a_command_s_answer_is_not_shown_to_a_group_before_it_is_known_for_whom_it_is(desk):
@@ -194,6 +291,43 @@ async def test_whoever_never_started_the_bot_is_told_how(desk):
     assert "nights" not in told
 
 
+async def test_whoever_writes_as_the_group_is_told_how_to_be_answered_alone(desk):
+    posting = await desk.posting(desk.group)
+    as_the_group = replace(posting.delivery.target, author_id=str(desk.group.chat_id))
+    posting.delivery = replace(posting.delivery, target=as_the_group)
+    await desk.channel.reply(posting).finish(replace(ANSWER, private=True))
+    (told,) = desk.texts(desk.group)
+    assert "anonymous" in told
+    assert "t.me" not in told
+
+
+async def test_a_group_that_was_upgraded_is_answered_where_it_goes_on(desk):
+    asked = await desk.telegram.say(desk.group, desk.user, "How long?")
+    posting = await desk.posting(desk.group, reply_to=asked.message_id)
+    upgraded = desk.telegram.upgrade(desk.group)
+    upgraded.last_id = asked.message_id - 1
+    assert (await desk.telegram.say(upgraded, desk.user, "Something else.")).message_id == asked.message_id
+    reply = desk.channel.reply(posting)
+    await grow(desk, reply, ["Twenty ", "days"], every_s=5.0)
+    await reply.finish(ANSWER)
+    (message,) = desk.telegram.from_bot(upgraded)
+    assert (message.text, message.reply_to) == ("Twenty days & <nights>.", None)
+    await desk.channel.withdraw(posting)
+    assert desk.telegram.from_bot(upgraded) == []
+
+
+async def test_what_stands_in_a_group_that_was_upgraded_is_sent_again_and_nothing_else_is_changed(desk):
+    posting = await desk.posting(desk.group)
+    await desk.channel.reply(posting).finish(ANSWER)
+    upgraded = desk.telegram.upgrade(desk.group)
+    upgraded.last_id = posting.delivery.sent[0].message_id and int(posting.delivery.sent[0].message_id) - 1
+    other = await desk.posting(upgraded)
+    await desk.channel.reply(other).finish(replace(ANSWER, text="Something else."))
+    assert [sent.message_id for sent in other.delivery.sent] == [sent.message_id for sent in posting.delivery.sent]
+    await desk.channel.reply(posting).finish(replace(ANSWER, text="Thirty days."))
+    assert desk.texts(upgraded) == ["Something else.", "Thirty days."]
+
+
 async def test_withdrawn_messages_are_deleted_and_old_ones_say_so(desk):
     posting = await desk.posting()
     await desk.channel.reply(posting).finish(ANSWER)
@@ -224,17 +358,40 @@ async def test_a_retry_after_is_kept_to_the_second_and_for_its_chat_alone(desk):
     assert desk.telegram.early_calls == 0
 
 
-async def test_where_two_chats_are_told_to_wait_the_whole_bot_waits(desk):
-    desk.telegram.be_busy(desk.bot, 9)
-    for chat in (desk.chat, desk.group):
+async def refuse(desk, count, seconds):
+    """Let as many new chats be told to wait."""
+    for number in range(count):
+        chat = desk.telegram.private(desk.bot, desk.telegram.add_user(f"refused {number}"))
+        desk.telegram.be_busy(desk.bot, seconds, chat.chat_id)
         with pytest.raises(Busy):
             await desk.channel.reply(await desk.posting(chat)).finish(ANSWER)
-    refused = desk.telegram.flood.refused
-    other = desk.telegram.private(desk.bot, desk.telegram.add_user("u2"))
+    desk.telegram.flood.early_calls = 0  # nobody could know
+
+
+async def test_two_chats_that_are_told_to_wait_hold_nobody_else(desk):
+    await refuse(desk, 2, 60)
+    begun_s = desk.clock.now()
+    await desk.channel.reply(await desk.posting()).finish(ANSWER)
+    assert desk.clock.now() == begun_s
+    assert desk.texts() == ["Twenty days & <nights>."]
+
+
+async def test_where_three_are_refused_at_once_all_wait_for_a_moment_and_then_go_on(desk):
+    await refuse(desk, 3, 60)
+    calls, begun_s = len(desk.telegram.calls), desk.clock.now()
+    await desk.channel.reply(await desk.posting()).finish(ANSWER)
+    assert 1.0 <= desk.clock.now() - begun_s <= 2.0
+    assert len(desk.telegram.calls) == calls + 1
+    await desk.channel.reply(await desk.posting(desk.group)).finish(ANSWER)
+    assert desk.clock.now() - begun_s <= 2.1
+
+
+async def test_a_limit_of_a_method_holds_no_chat(desk):
+    await desk.pacer.hold(slots_of(desk.api.bot_id, "setMyCommands")[-1].key, 60.0)
     with pytest.raises(Busy):
-        await desk.channel.reply(await desk.posting(other)).finish(ANSWER)
-    assert desk.telegram.flood.refused == refused
-    desk.telegram.flood.early_calls = 0  # the second chat could not know
+        await desk.api.call("setMyCommands", commands=[])
+    await desk.channel.reply(await desk.posting()).finish(ANSWER)
+    assert desk.texts() == ["Twenty days & <nights>."]
 
 
 async def test_a_post_in_doubt_is_made_again_and_counted(desk):
@@ -267,7 +424,20 @@ async def test_typing_is_shown_and_costs_no_turn(desk):
     for _ in range(5):
         await desk.channel.working(desk.target())
     assert desk.chat.actions == ["typing"] * 5
-    assert desk.clock.now() == 0
+    assert desk.telegram.flood.counted == 0
+
+
+async def test_what_is_answered_at_once_needs_no_sign(desk):
+    asleep, awake = asyncio.Event(), asyncio.Event()
+
+    async def sleep(_):
+        asleep.set()
+        await awake.wait()
+
+    channel = TelegramChannel({desk.api.bot_id: desk.api}, sleep=sleep)
+    async with working(channel, desk.target()):
+        await asleep.wait()
+    assert desk.chat.actions == []
 
 
 async def test_a_bot_that_is_not_in_the_settings_is_named(desk):

@@ -94,6 +94,10 @@ class Call:
             chat = self.state.find(self.bot, self.number("chat_id"))
         if chat is None:
             raise bad_request("chat not found")
+        if chat.moved_to:
+            raise ApiError(
+                400, "Bad Request: group chat was upgraded to a supergroup chat", migrate_to_chat_id=chat.moved_to
+            )
         return chat
 
     def own_message(self, chat: Chat, action: str) -> Message:

@@ -6,6 +6,7 @@ from contextlib import asynccontextmanager
 from adapters.postgres.channels import PostgresChannels
 from adapters.postgres.earlier import PostgresEarlier
 from adapters.postgres.inbox import PostgresInbox
+from adapters.postgres.migrated import PostgresMoves
 from adapters.postgres.outbox import PostgresOutbox
 from adapters.postgres.uploads import PostgresUploads
 from adapters.telegram.api import TelegramApi
@@ -75,6 +76,7 @@ class Listener:
             Sources(self.outbox),
             self.outbox,
             PostgresEarlier(database),
+            moves=PostgresMoves(database),
             commands=Codes(),
         )
         self.webhook = Webhook(self.accounts, self.intake)
@@ -98,15 +100,29 @@ class Listener:
         await self.telegram.updates.settled()
         await asyncio.gather(*self.intake._beside._tasks)
 
-    async def answered(self, answer):
-        """Send ANSWER to the person and return its message."""
-        place = Place(Platform.TELEGRAM, str(self.chat.chat_id))
-        address = {"chat_id": self.chat.chat_id, "chat_type": "private"}
+    async def posting(self, chat=None, topic=None):
+        """Open a delivery to the person, or to a group and there to a topic."""
+        chat = chat or self.chat
+        place = Place(Platform.TELEGRAM, str(chat.chat_id), str(topic or ""))
+        address = {"chat_id": chat.chat_id, "chat_type": chat.kind, "message_thread_id": topic}
         target = Target(1, self.account.api.bot_id, place, str(self.user.user_id), address)
-        posting = Posting(self.outbox, await self.outbox.open(target, Purpose.ANSWER), TelegramChannel({}).doubt)
+        return Posting(self.outbox, await self.outbox.open(target, Purpose.ANSWER), TelegramChannel({}).doubt)
+
+    def reply(self, posting):
+        return TelegramChannel({self.account.api.bot_id: self.account.api}).reply(posting)
+
+    async def answered(self, answer, chat=None, topic=None):
+        """Send ANSWER and return its message."""
+        posting = await self.posting(chat, topic)
         await self.outbox.keep(posting.delivery, answer)
-        await TelegramChannel({self.account.api.bot_id: self.account.api}).reply(posting).finish(answer)
-        return self.telegram.from_bot(self.chat)[-1]
+        await self.reply(posting).finish(answer)
+        return self.telegram.from_bot(chat or self.chat, topic)[-1]
+
+    async def notices(self):
+        """List what is to be sent besides answers, in its order."""
+        async with self.database.tenant(1) as connection:
+            rows = await connection.fetch("select content from outbox where purpose = 'notice' order by outbox_id")
+        return [row["content"]["text"] for row in rows]
 
 
 @asynccontextmanager

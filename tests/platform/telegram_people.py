@@ -51,6 +51,19 @@ class People:
         self.state.chats[0, chat.chat_id] = chat
         return chat
 
+    def upgrade(self, chat: Chat) -> Chat:
+        """Make a group a supergroup: another chat, in which none of the messages stand; bots hear of it in both."""
+        number = next(self.state.ids)
+        new = Chat(-1_000_000_000_000 - number, "supergroup", chat.title, members=dict(chat.members))
+        self.state.chats[0, new.chat_id] = new
+        chat.moved_to = new.chat_id
+        owner = self.state.users[next(iter(chat.members))]
+        for where, field, other in ((chat, "migrate_to_chat_id", new), (new, "migrate_from_chat_id", chat)):
+            message = Message(where.next_id(), where, owner, self.state.clock.date(), media={field: other.chat_id})
+            for bot in self._present(where):
+                self.updates.add(bot, "message", message.shown(), ("chat", where.chat_id))
+        return new
+
     def add_topic(self, chat: Chat, user: User, name: str = "Topic") -> int:
         """Make a forum topic, whose id is that of the service message which made it."""
         message = Message(chat.next_id(), chat, user, self.state.clock.date(), media={})
@@ -138,8 +151,9 @@ class People:
     async def react(self, message: Message, user: User, *emoji: str) -> None:
         """Put reactions on a message; bots hear of it where they ask for message_reaction."""
         payload: Json = {"chat": message.chat.shown(), "message_id": message.message_id, "user": user.shown()}
-        payload |= {"date": self.state.clock.date(), "old_reaction": []}
+        payload |= {"date": self.state.clock.date(), "old_reaction": message.reactions.get(user.user_id, [])}
         payload["new_reaction"] = [{"type": "emoji", "emoji": sign} for sign in emoji]
+        message.reactions[user.user_id] = payload["new_reaction"]
         for bot in self._present(message.chat):
             self.updates.add(bot, "message_reaction", payload, ("chat", message.chat.chat_id))
 

@@ -113,6 +113,7 @@ class Message:
     previews: bool = True
     anonymous: bool = False  # written by an administrator as the group
     sent_at: float = 0.0
+    reactions: dict[int, list[Json]] = field(default_factory=dict)  # by user id
 
     def shown(self, *, with_reply: bool = True) -> Json:
         found: Json = {"message_id": self.message_id, "date": self.date, "chat": self.chat.shown()}
@@ -163,6 +164,7 @@ class Chat:
     started: bool = False
     deleted: list[int] = field(default_factory=list)
     last_id: int = 0
+    moved_to: int = 0  # the supergroup that a group has become
 
     def shown(self) -> Json:
         if self.kind == "private":

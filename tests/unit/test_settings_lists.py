@@ -14,8 +14,12 @@ LISTS = {
     "http_keys": (f"app={'k' * 32}", {"app": "k" * 32}),
     "http_callbacks": ("app=https://a.example/hook", {"app": "https://a.example/hook"}),
     "http_callback_secrets": (f"app={'s' * 32}", {"app": "s" * 32}),
+    "slack_home_workspaces": ("T1", {"T1"}),
     "slack_workspaces": ("T1,T2", {"T1", "T2"}),
-    "telegram_bots": ("help=123456:ABCDEFGHIJ", {"help": "123456:ABCDEFGHIJ"}),
+    "telegram_bots": (
+        "help=123456:ABCDEFGHIJ, a@2=7:ABCDEFGHIJ",
+        {"help": "123456:ABCDEFGHIJ", "a@2": "7:ABCDEFGHIJ"},
+    ),
     "telegram_administrators": ("1, 2", {"1", "2"}),
     "teams_tenants": ("A-1=2,*", {"a-1": 2, "*": 0}),
     "teams_hosts": ("localhost:9000", {"localhost:9000"}),

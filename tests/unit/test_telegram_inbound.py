@@ -5,8 +5,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from adapters.telegram.buttons import Action, data_of, read_data
-from adapters.telegram.inbound import ALLOWED_UPDATES, Bot, Heard, hear, place_of
-from adapters.telegram.taken import ONLY_TEXT, TOO_LARGE, file_id_of
+from adapters.telegram.inbound import ALLOWED_UPDATES, Bot, Heard, Moved, hear, place_of
+from adapters.telegram.taken import TOO_LARGE, file_id_of
+from core import wording
 from core.attached import PICTURE, RECORDING
 from core.channels import Listens
 from core.domain import Author
@@ -201,13 +202,8 @@ def test_a_document_over_20_megabytes_cannot_be_fetched():
     ("fields", "reason"),
     [
         ({"photo": [{"file_id": "a", "file_size": 1}, {"file_id": "b", "file_size": 9}]}, PICTURE),
-        ({"voice": {"file_id": "a", "duration": 1}}, RECORDING),
-        ({"audio": {"file_id": "a"}}, RECORDING),
-        ({"video": {"file_id": "a"}}, RECORDING),
-        ({"video_note": {"file_id": "a"}}, RECORDING),
-        ({"sticker": {"file_id": "a", "emoji": "👍"}}, ONLY_TEXT),
-        ({"location": {"latitude": 1.0, "longitude": 2.0}}, ONLY_TEXT),
-        ({"contact": {"phone_number": "1", "first_name": "A"}}, ONLY_TEXT),
+        ({"voice": {"file_id": "a", "duration": 1}, "caption": "What is this?"}, RECORDING),
+        ({"video": {"file_id": "a"}, "media_group_id": "7"}, RECORDING),
     ],
 )
 def test_what_cannot_be_read_is_named_with_the_reason(fields, reason):
@@ -215,6 +211,56 @@ def test_what_cannot_be_read_is_named_with_the_reason(fields, reason):
     (attachment,) = incoming.message.attachments
     assert attachment.name
     assert (attachment.reason, attachment.upload_id, file_id_of(attachment)) == (reason, None, "")
+
+
+CONTENT = [
+    ({"voice": {"file_id": "a", "duration": 1}}, wording.NO_VOICE),
+    ({"audio": {"file_id": "a"}}, wording.NO_SOUND),
+    ({"video": {"file_id": "a"}}, wording.NO_VIDEO),
+    ({"video_note": {"file_id": "a"}}, wording.NO_VIDEO),
+    ({"animation": {"file_id": "a"}, "document": {"file_id": "a"}}, wording.NO_ANIMATION),
+    ({"sticker": {"file_id": "a", "emoji": "👍"}}, wording.NO_STICKER),
+    ({"venue": {"title": "A"}, "location": {"latitude": 1.0, "longitude": 2.0}}, wording.NO_LOCATION),
+    ({"contact": {"phone_number": "1", "first_name": "A"}}, wording.NO_CONTACT),
+    ({"poll": {"id": "1"}}, wording.NO_POLL),
+    ({"game": {"title": "A"}}, wording.NO_OTHER),
+    ({"invoice": {"title": "A"}}, wording.NO_OTHER),
+]
+
+
+@pytest.mark.parametrize(("fields", "word"), [*CONTENT, ({"something_new": {"a": 1}}, wording.NO_OTHER)])
+def test_what_holds_nothing_to_be_read_has_a_word_of_its_own(fields, word):
+    found = heard(**message(**fields))
+    assert (found.word, found.incoming.message.attachments, found.incoming.address["reply_to"]) == (word, (), 41)
+
+
+@pytest.mark.parametrize(("fields", "word"), CONTENT)
+def test_in_a_group_that_is_said_where_it_replies_to_the_bot(fields, word):
+    assert heard(**message(chat=GROUP, reply_to_message=OURS, **fields)).word == word
+    assert heard(**message(chat=GROUP, **fields), listens=Listens.ALWAYS) == Heard(ignored="a message to others")
+
+
+@pytest.mark.parametrize(
+    "fields",
+    [
+        {"pinned_message": {"message_id": 1}},
+        {"new_chat_photo": [{"file_id": "a"}]},
+        {"chat_background_set": {"type": "a"}},
+        {"message_auto_delete_timer_changed": {"message_auto_delete_time": 1}},
+        {"successful_payment": {"currency": "EUR"}},
+        {"forum_topic_created": {"name": "a"}, "message_thread_id": 41, "is_topic_message": True},
+    ],
+)
+def test_what_tells_of_a_change_is_ignored(fields):
+    assert heard(**message(**fields)) == Heard(ignored="a service message")
+
+
+@pytest.mark.parametrize(
+    "said",
+    [{"chat": {"id": -7, "type": "group"}, "migrate_to_chat_id": -100}, {"chat": GROUP, "migrate_from_chat_id": -7}],
+)
+def test_a_group_that_was_upgraded_goes_on_as_another_chat(said):
+    assert heard(**{**message(), **said}) == Heard(moved=Moved(-7, -100))
 
 
 def test_an_album_is_for_the_bot_as_a_whole():
@@ -249,7 +295,9 @@ def test_a_press_asks_for_a_person_or_stops_the_answer_or_shows_a_source():
     person = press(data_of(Action.HUMAN, 77)).incoming
     assert (person.kind, person.message.text, person.message.author.author_id) == (Kind.MESSAGE, "/human", "5")
     assert person.address["reply_to"] == 50
-    assert press(data_of(Action.STOP, 77)).incoming.kind is Kind.STOP
+    assert person.message_id == press(data_of(Action.HUMAN, 77), id="q2").incoming.message_id
+    stop = press(data_of(Action.STOP, 77)).incoming
+    assert (stop.kind, stop.target) == (Kind.STOP, "50")
     shown = press(data_of(Action.SHOW, 77, 3))
     assert (shown.incoming, shown.press.number, shown.press.message_id) == (None, 3, "50")
 
@@ -287,6 +335,15 @@ def test_a_reaction_is_a_rating_where_it_says_one(emoji, rating):
     assert (found.incoming.detail["rating"] if found.incoming else None) == rating
 
 
+@pytest.mark.parametrize(
+    ("before", "after", "rating"), [("👍", "", 0), ("👎", "🤔", 0), ("👍", "👎", -1), ("👍", "❤", None)]
+)
+def test_a_reaction_that_is_taken_away_takes_its_rating_back(before, after, rating):
+    old, new = ([{"type": "emoji", "emoji": sign}] if sign else [] for sign in (before, after))
+    found = heard("message_reaction", chat=GROUP, message_id=50, user=USER, old_reaction=old, new_reaction=new)
+    assert (found.incoming.detail["rating"] if found.incoming else None) == rating
+
+
 def test_the_stop_button_of_a_draft_stops_its_user():
     incoming = heard("stopped_message_generation", chat=PRIVATE, draft_id=4, message_thread_id=12).incoming
     assert (incoming.kind, incoming.message.author.author_id) == (Kind.STOP, "5")
@@ -310,7 +367,7 @@ def test_the_place_can_be_named_before_the_rest_is_read():
 NAMES = (
     "update_id message_id chat id type from is_bot text entities caption caption_entities offset length user url "
     "document file_id file_size photo voice data message reply_to_message message_thread_id is_topic_message "
-    "new_chat_member status new_reaction emoji edit_date media_group_id sender_chat via_bot draft_id"
+    "new_chat_member status new_reaction emoji edit_date media_group_id sender_chat via_bot draft_id migrate_to_chat_id"
 ).split()
 WORDS = (
     "private",
@@ -348,5 +405,5 @@ def test_any_payload_of_a_known_kind_is_heard(kind, payload, more):
     whole = {"message_id": 1, "chat": GROUP, "from": USER, "text": "@desk_bot a", **payload, "entities": [more]}
     update = {"update_id": 1, kind: whole}
     found = hear(update, BOT, listens=Listens.QUESTION)
-    assert found.incoming or found.press or found.membership or found.ignored
+    assert found.incoming or found.press or found.membership or found.moved or found.ignored
     place_of(update)

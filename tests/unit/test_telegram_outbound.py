@@ -105,11 +105,13 @@ def test_an_answer_without_words_is_an_ellipsis():
     assert [part.html for part in render(answer("\u200b", Origin.COMMAND), 77)] == ["…"]
 
 
-def test_what_grows_is_shown_to_its_end():
-    growing = render_growing("word " * 2_000 + "**the en")
-    assert utf16_units(growing.plain) <= limits.TEXT
+def test_what_grows_is_shown_to_its_end_and_what_is_full_stays_as_it_is():
+    words = [f"word{number} " for number in range(1_200)]
+    *full, growing = render_growing("".join(words) + "**the en")
+    assert all(utf16_units(part.plain) <= limits.TEXT for part in (*full, growing))
     assert growing.plain.endswith("**the en")
-    assert render_growing("").html == "…"
+    assert full == render_growing("".join(words[:1_100]))[:-1]
+    assert [part.html for part in render_growing("")] == ["…"]
 
 
 def test_a_passage_is_quoted_and_one_that_is_gone_is_said_to_be():

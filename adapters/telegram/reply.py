@@ -1,0 +1,161 @@
+"""An answer shown while it grows, as a draft or a message, and then put whole in its place.
+
+A message that is full stays as it is and the next one grows, so that nothing a person reads is turned away under them.
+"""
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass, field
+
+from adapters.telegram.api import Refusal
+from adapters.telegram.limits import EDIT_GROUP_S, EDIT_PRIVATE_S
+from adapters.telegram.line import Line
+from adapters.telegram.outbound import Part, render, render_growing, stop_row
+from adapters.telegram.posting import draft, is_private
+from adapters.telegram.runs import escape
+from core import wording
+from core.domain import Answer
+from core.errors import Busy, ChannelUnavailable, Rejected
+from core.language import detect
+
+_ALONE_S = 1.0  # after which a first piece is not the whole answer
+_GROWING = 1.2  # each pause between two edits is longer by this: a long answer must not use a group's minute up
+_LONGEST_PAUSE_S = 15.0
+_NO_DRAFTS = ("not found", "unsupported", "not allowed", "not supported")
+
+
+@dataclass(frozen=True)
+class Manner:
+    """How answers are shown."""
+
+    clock: Callable[[], float]
+    sleep: Callable[[float], Awaitable[None]]
+    without_drafts: set[str] = field(default_factory=set)  # ids of bots that may send none
+
+
+class TelegramReply:
+    """The writing end of one delivery."""
+
+    def __init__(self, line: Line, manner: Manner) -> None:
+        self._line = line
+        self._manner = manner
+        self._clock = manner.clock
+        self._text = ""
+        self._writes = 0
+        self._written_at = 0.0
+        self._page = 0  # the message that grows; those before it are full
+        self._shown: tuple[int, str, bool] | None = None
+        self._edit_s = EDIT_PRIVATE_S if is_private(line.address) else EDIT_GROUP_S
+        self._pause_s = self._edit_s
+        self._next_at = float("-inf")
+        self._edited_at = float("-inf")
+        self._drafts = is_private(line.address)
+        self._lock = asyncio.Lock()
+
+    async def write(self, text: str) -> None:
+        """Show the next piece; what comes in one piece is not shown before it is final, for then it is sent once."""
+        self._text += text
+        self._writes += 1
+        if self._writes > 1:
+            await self._show_whole()
+        else:
+            self._written_at = self._clock()
+
+    async def refresh(self) -> None:
+        """Show what nothing has come after for a while."""
+        if self._text and (self._writes > 1 or self._clock() - self._written_at >= _ALONE_S):
+            await self._show_whole()
+
+    async def restart(self) -> None:
+        """Take back everything written so far."""
+        self._text, self._writes, self._page = "", 0, 0
+
+    async def finish(self, answer: Answer) -> None:
+        """Put the final answer in place of what was shown; an edit is not made too soon after another one."""
+        line = self._line
+        parts = render(answer, line.posting.delivery.outbox_id)
+        await self._manner.sleep(max(self._edited_at + self._edit_s - self._clock(), 0.0))
+        if answer.private and not is_private(line.address):
+            parts = await self._finish_privately(answer, parts)
+        else:
+            for number, part in enumerate(parts):
+                await line.put(number, part)
+        for sent in line.posting.delivery.sent:
+            if sent.part >= len(parts):
+                await line.withdraw(sent.part)
+
+    async def _finish_privately(self, answer: Answer, parts: list[Part]) -> list[Part]:
+        """Tell the author alone, and the group where they find it; where there is no way to them, how there is one."""
+        line = self._line
+        if await line.put_all_privately(parts):
+            said = wording.say(wording.ELSEWHERE, answer.language)
+        elif line.is_anonymous:
+            said, parts = wording.say(wording.AS_A_GROUP, answer.language), []
+        else:
+            link, parts = f"https://t.me/{(await line.api.me()).username}?start=help", []
+            said = wording.say(wording.WRITE_FIRST, answer.language, link=link)
+        told = Part(escape(said), said)
+        await line.put(len(parts), told, reply=True)
+        return [*parts, told]
+
+    # While it grows
+
+    async def _show_whole(self) -> None:
+        """Show more, to the end of the call also where the answer is broken off: what was posted must be noted."""
+        showing = asyncio.ensure_future(self._show_alone())
+        try:
+            await asyncio.shield(showing)
+        except asyncio.CancelledError:
+            await asyncio.wait([showing])
+            raise
+
+    async def _show_alone(self) -> None:
+        async with self._lock:
+            await self._show()
+
+    async def _show(self) -> None:
+        """Show what there is where it is time; what fails here the final answer makes good."""
+        address = self._line.address
+        alone = bool(address.get("command")) and not is_private(address)  # a command's answer may be for its author
+        if alone or self._clock() < self._next_at:
+            return
+        parts = render_growing(self._text)
+        page = min(self._page, len(parts) - 1)
+        full = page + 1 < len(parts)
+        if (page, parts[page].html, full) == self._shown:
+            return
+        self._next_at = self._clock() + self._pause_s
+        self._pause_s = min(self._pause_s * _GROWING, _LONGEST_PAUSE_S)
+        try:
+            await self._put(page, parts[page], full=full)
+            self._shown = (page, parts[page].html, full)
+        except Busy as busy:
+            self._next_at = self._clock() + max(busy.retry_after_s, self._pause_s)
+        except (ChannelUnavailable, Rejected):
+            self._next_at = self._clock() + _LONGEST_PAUSE_S
+
+    async def _put(self, page: int, part: Part, *, full: bool) -> None:
+        """Show PART as a draft where the bot may, else as the message that the final answer takes the place of."""
+        line = self._line
+        known = line.posting.message_id(page)
+        if known is None and not full and await self._draft(part):
+            return
+        rows = () if full else stop_row(line.posting.delivery.outbox_id, detect(self._text))
+        await line.put(page, Part(part.html, part.plain, rows), patience_s=0.0)
+        if known is not None:
+            self._edited_at = self._clock()
+        self._page = page + full
+
+    async def _draft(self, part: Part) -> bool:
+        """Show PART as a draft; False where the bot may not."""
+        line, without = self._line, self._manner.without_drafts
+        if not self._drafts or line.api.bot_id in without:
+            return False
+        try:
+            await draft(line.api, line.address, line.posting.delivery.outbox_id, part)
+        except Refusal as refusal:
+            self._drafts = False
+            if refusal.says(*_NO_DRAFTS):
+                without.add(line.api.bot_id)
+            return False
+        return True
