@@ -85,8 +85,9 @@ def wants_slack(settings: Settings) -> bool:
 
 
 def wants_teams(settings: Settings) -> bool:
-    """Tell whether SETTINGS name a Teams app, or a local client that needs none."""
-    return settings.teams_app_id is not None or settings.teams_authentication == "off"
+    """Tell whether SETTINGS say anything of Teams: an app that is named in part is to be told so."""
+    fields = type(settings).model_fields
+    return any(name.startswith("teams_") and getattr(settings, name) != fields[name].default for name in fields)
 
 
 def wants_any(settings: Settings) -> bool:

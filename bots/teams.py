@@ -2,9 +2,15 @@
 
 import hashlib
 import logging
+import os
+import re
+import secrets
+import sys
 from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Mapping, Sequence
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
+from pathlib import Path
+from urllib.parse import urlsplit
 
 import aiohttp
 from aiohttp import web
@@ -16,6 +22,7 @@ from adapters.postgres.outbox import PostgresOutbox
 from adapters.postgres.uploads import PostgresUploads
 from adapters.teams.authenticate import Authenticates, Authenticator, KeyRing, Unauthenticated, is_loopback
 from adapters.teams.channel import TeamsChannel
+from adapters.teams.earlier import EarlierAnswers
 from adapters.teams.files import TICKET_TYPE, TeamsFiles, redeeming
 from adapters.teams.intake import Intake, Parts
 from adapters.teams.listen import Listener
@@ -28,17 +35,16 @@ from bots.threads import KeptThreads
 from bots.wiring import Frontdesk
 from core.attached import Uploads
 from core.checks import Look
-from core.domain import Author, Message
 from core.errors import UsageError
 from core.file_tickets import FileTickets, TicketedUploads
-from core.inbox import Incoming, Kind
 from core.listening import Listening
 from core.meter import Meter
 from core.outbox import Channel, Target
 from core.pacing import Pacer
-from core.taking import Accepts
+from core.taking import Accepts, stop_of
 
 EVERY_TENANT = "*"
+_GUID = re.compile(r"[0-9a-f]{8}-(?:[0-9a-f]{4}-){3}[0-9a-f]{12}", re.IGNORECASE)
 
 _log = logging.getLogger(__name__)
 
@@ -63,34 +69,48 @@ class TeamsLink:
     tokens: Tokens | None  # None: authentication is off
 
 
-def is_wanted(settings: Settings) -> bool:
-    """Tell whether SETTINGS name a bot of Teams, or a client that asks for none."""
-    return settings.teams_app_id is not None or settings.teams_authentication == "off"
-
-
 def wrong_settings(settings: Settings, host: str | None = None) -> list[str]:
     """List what is wrong with the settings of Teams, in sentences; HOST is what the server listens on."""
-    if not is_wanted(settings):
-        return []
     if settings.teams_authentication == "off":
         if host is not None and not is_loopback(host):
             return [
                 f"TEAMS_AUTHENTICATION is off and the server listens on {host}; listen on 127.0.0.1, or turn it on."
             ]
-        return []
-    needed = ["teams_app_id"]
-    if settings.teams_app_type != "UserAssignedMSI":
-        needed.append("teams_app_password")
-    if settings.teams_app_type != "MultiTenant":
-        needed.append("teams_tenant_id")
+        return _wrong_directories(settings)
     wrong = [
         f"{name.upper()} is not set; copy it from the bot's registration."
-        for name in needed
+        for name in _needed(settings)
         if not _has(settings, name)
     ]
     if settings.teams_app_type == "MultiTenant" and not settings.teams_tenants:
         wrong.append("TEAMS_TENANTS is not set; name the directories that are served, or * for every one.")
-    return wrong
+    return wrong + _wrong_directories(settings)
+
+
+def _needed(settings: Settings) -> list[str]:
+    """List the settings that the kind of registration asks for."""
+    needed = ["teams_app_id"]
+    if settings.teams_app_type != "UserAssignedMSI":
+        needed.append("teams_app_password")
+    # A managed identity signs in by its machine: the directory only says who is served.
+    if settings.teams_app_type == "SingleTenant" or (
+        settings.teams_app_type == "UserAssignedMSI" and not settings.teams_tenants
+    ):
+        needed.append("teams_tenant_id")
+    return needed
+
+
+def _wrong_directories(settings: Settings) -> list[str]:
+    """Say which directories are named by anything else than their id, which is all that Teams tells of them."""
+    named = {f"TEAMS_TENANTS names {name!r}": name for name in settings.teams_tenants if name != EVERY_TENANT}
+    if settings.teams_tenant_id and not settings.teams_tenants:
+        named["TEAMS_TENANT_ID is no id"] = settings.teams_tenant_id
+    return [
+        f"{said}; write a directory as its id, such as 00000000-0000-0000-0000-000000000000"
+        f"{', or * for every one' if said.startswith('TEAMS_TENANTS') else ''}."
+        for said, name in named.items()
+        if not _GUID.fullmatch(name)
+    ]
 
 
 def _has(settings: Settings, name: str) -> bool:
@@ -126,9 +146,36 @@ def teams_uploads(settings: Settings, uploads: Uploads, link: TeamsLink) -> Uplo
 
 
 def file_secret(settings: Settings) -> bytes:
-    """Return what addresses of files are signed with: every process of this app has the same."""
-    known = settings.teams_app_password or settings.database_url
-    return hashlib.sha256(b"teams" + (known.get_secret_value().encode() if known else b"")).digest()
+    """Return what addresses of files are signed with, the same in every process of this app.
+
+    That is made of the app's own password; without one, of that to the database; where that has none either, it lies
+    in FRONTDESK_HOME beside the embedded database. Raises UsageError where nothing can be written there.
+    """
+    if settings.teams_app_password is not None:
+        known = settings.teams_app_password.get_secret_value().encode()
+    else:
+        url = settings.database_url
+        password = urlsplit(url.get_secret_value()).password if url else None
+        known = password.encode() if password else _kept_secret(settings.frontdesk_home / "teams-files.secret")
+    return hashlib.sha256(b"teams" + known).digest()
+
+
+def _kept_secret(path: Path) -> bytes:
+    """Read a secret, which is made where there is none; two processes that make it at once both read the first."""
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        if not path.exists():
+            fresh = path.with_name(f"{path.name}.{secrets.token_hex(8)}")
+            fresh.touch(mode=0o600)
+            fresh.write_bytes(secrets.token_bytes(32))
+            with suppress(FileExistsError):
+                os.link(fresh, path)
+            fresh.unlink()
+        return path.read_bytes()
+    except OSError as error:
+        raise UsageError(
+            f"{path} cannot be kept ({error.strerror}); set FRONTDESK_HOME to a folder of ours."
+        ) from error
 
 
 def tenants(settings: Settings) -> Callable[[str], int | None]:
@@ -179,7 +226,7 @@ async def open_teams(
     listener = Listener(_authenticator(settings, link), intake, link.transport, meter)
 
     async def stop(target: Target) -> None:
-        await acceptance.accept(stopped(target))
+        await acceptance.accept(stop_of(target))
 
     async def look() -> Mapping[str, float]:
         if link.tokens is not None:
@@ -187,30 +234,23 @@ async def open_teams(
         return {}
 
     try:
-        channel = TeamsChannel(link.transport, references, on_stop=stop)
-        yield TeamsParts(channel, tuple(listener.routes()), (), (("teams", look),))
+        earlier = EarlierAnswers(inbox, outbox)
+        channel = TeamsChannel(link.transport, references, on_stop=stop, earlier=earlier)
+        background = (_warn,) if settings.teams_authentication == "off" else ()
+        yield TeamsParts(channel, tuple(listener.routes()), background, (("teams", look),))
     finally:
         await intake.close()
+
+
+async def _warn() -> None:
+    """Tell whoever started a process that listens what it lets happen."""
+    sys.stderr.write(
+        "WARNING: TEAMS_AUTHENTICATION is off. Every program of this machine may speak as anybody in Microsoft Teams.\n"
+    )
+    sys.stderr.flush()
 
 
 def _authenticator(settings: Settings, link: TeamsLink) -> Authenticates:
     if settings.teams_authentication == "off":
         return Unauthenticated()
     return Authenticator(settings.teams_app_id or "", KeyRing(link.session, settings.teams_metadata_url))
-
-
-def stopped(target: Target) -> Incoming:
-    """Make the event of a reader who pressed Stop, which Teams tells only as a refusal."""
-    event_id = f"stopped:{target.place.thread}:{target.message_id}"
-    author = Author(target.author_id)
-    message = Message(target.tenant_id, target.place, author, "", installation=target.installation)
-    return Incoming(
-        message=message,
-        installation=target.installation,
-        event_id=event_id,
-        message_id=event_id,
-        kind=Kind.STOP,
-        target=target.message_id,
-        address=target.address,
-        request_id=target.request_id,
-    )

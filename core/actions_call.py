@@ -88,7 +88,7 @@ class Call:
         return f"`{usage(command, self.parsed.verb, self.prefix)}`" if command else ""
 
 
-def respond(call: Call, text: str, *, file: File | None = None) -> Answer:
-    """Make the answer to a command."""
+def respond(call: Call, text: str, *, file: File | None = None, job: int | None = None) -> Answer:
+    """Make the answer to a command; JOB is the ingestion it has begun."""
     session_id = call.session.session_id if call.session else None
-    return Answer(text, Origin.COMMAND, session_id, file=file, language=call.language, private=True)
+    return Answer(text, Origin.COMMAND, session_id, file=file, job=job, language=call.language, private=True)

@@ -188,7 +188,10 @@ def parse(text: str, *, prefix: str = "/", bot_name: str = "") -> Parsed | None:
         return Parsed(bare, BY_NAME[bare])
     if match is None or (match["bot"] and bot_name and match["bot"].lower() != bot_name.lower()):
         return None
-    parsed = _read(match["name"].lower(), rest[match.end() :].strip())
+    name = match["name"].lower()
+    if not prefix and name not in BY_NAME:  # most messages begin so: nobody needs the nearest name
+        return None
+    parsed = _read(name, rest[match.end() :].strip())
     return parsed if prefix or _is_plain(parsed) else None
 
 

@@ -168,9 +168,9 @@ def summary(job: Job) -> str:
     return "\n".join(lines)
 
 
-def notice(text: str) -> Answer:
-    """Make what a delivery holds of TEXT."""
-    return Answer(text, Origin.COMMAND, None)
+def notice(job: Job, text: str) -> Answer:
+    """Make what a delivery holds of TEXT about JOB."""
+    return Answer(text, Origin.COMMAND, None, job=job.number)
 
 
 def _line(result: SourceResult) -> str:

@@ -3,16 +3,25 @@
 import logging
 from collections.abc import Callable, Mapping
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass, replace
 
-from core.domain import Answer
+from core import wording
+from core.domain import Answer, Origin
 from core.errors import Busy, ChannelUnavailable, NotFound, Rejected, Superseded, Uncertain
 from core.meter import Counted, Meter
-from core.outbox import Channel, Delivery, LiveReply, Outbox, Posting, Settled, Target
-from core.places import Platform
+from core.outbox import Channel, Delivery, LiveReply, Outbox, Posting, Purpose, Settled, Target
+from core.places import Place, Platform
 from core.tracing import bound
 
+_ANSWERER = "answerer"  # in the address of a person's words: who wrote them, and in which language they read
+
 _log = logging.getLogger(__name__)
+
+
+def with_answerer(target: Target, answerer: Target, language: str) -> Target:
+    """Keep with TARGET who hears, in LANGUAGE, where what is sent there is refused for good."""
+    kept = {"target": asdict(answerer), "language": language}
+    return replace(target, address={**target.address, _ANSWERER: kept})
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,6 +85,19 @@ class Sender:
         _log.warning("delivery %s was not sent: %s", line.delivery.outbox_id, error)
         how = Settled.UNCERTAIN if isinstance(error, Uncertain) else Settled.FAILED
         await self._outbox.settle(line.delivery, how, str(error))
+        await self._tell_answerer(line.delivery, str(error))
+
+    async def _tell_answerer(self, delivery: Delivery, reason: str) -> None:
+        """Tell whoever answered a ticket that their words did not arrive."""
+        kept, content = delivery.target.address.get(_ANSWERER), delivery.content
+        if delivery.purpose is not Purpose.PERSON or kept is None or content is None:
+            return
+        language, number = str(kept["language"]), content.ticket_number or 0
+        text = wording.say(wording.ANSWER_NOT_DELIVERED, language, number=number, reason=reason)
+        said = Answer(text, Origin.COMMAND, None, language=language, private=True)
+        to, place = kept["target"], kept["target"]["place"]
+        place = Place(Platform(place["platform"]), place["channel"], place["thread"])
+        await self._outbox.enqueue(Target(**{**to, "place": place}), Purpose.NOTICE, said)
 
     async def try_to_send(self, line: Line, answer: Answer) -> bool:
         """Send ANSWER for the last time: what goes wrong settles it as failed. Raises Busy."""

@@ -24,6 +24,10 @@ returning true
 _AT = "where tenant_id = $1 and platform = $2 and installation = $3 and channel = $4"
 _FORGET = f"delete from conversations {_AT}"  # noqa: S608 - no value in it
 _NEWEST = f"select address from conversations {_AT}"  # noqa: S608
+_NEWEST_OF_ALL = """
+select address from conversations where tenant_id = $1 and platform = $2 and installation = $3
+order by updated_at desc limit 1
+"""
 
 
 class PostgresConversations:
@@ -51,6 +55,12 @@ class PostgresConversations:
         """Return the newest address of the conversation of TARGET; empty where none is known."""
         async with self._database.tenant(target.tenant_id) as connection:
             found = await connection.fetchval(_NEWEST, *_key(target))
+        return found or {}
+
+    async def newest_of_all(self, target: Target) -> Mapping[str, Any]:
+        """Return the newest address of any conversation of the installation of TARGET; empty where there is none."""
+        async with self._database.tenant(target.tenant_id) as connection:
+            found = await connection.fetchval(_NEWEST_OF_ALL, *_key(target)[:3])
         return found or {}
 
 

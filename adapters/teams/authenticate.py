@@ -15,6 +15,7 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
+from urllib.parse import urlsplit
 
 import aiohttp
 import jwt
@@ -36,6 +37,7 @@ _AGAIN_S = 10.0  # between two tries to fetch keys where that fails
 _FETCH_S = 5.0
 _LONGEST_TOKEN = 8_000
 _VERIFIED_S, _MOST_VERIFIED = 300.0, 1_000
+_MOST_HEADS = 100
 _NO_TOKEN = "The request carries no token of the Bot Framework."  # noqa: S105 - no token
 _NOT_FOR_US = "The token is not the Bot Framework's for this bot."
 # What the library and PyJWT raise for tokens that are not right; it also says so by a plain AttributeError.
@@ -141,6 +143,13 @@ def _key(given: Mapping[str, Any]) -> Key:
     return Key(RSAAlgorithm.from_jwk(json.dumps(given)), names)
 
 
+class _Extractor(JwtTokenExtractor):  # type: ignore[misc]  # the library has no types
+    """The library's check, which would decode a token once more to look at its issuer before it is verified."""
+
+    def _has_allowed_issuer(self, jwt_token: str) -> bool:  # noqa: ARG002 - the library's
+        return True  # of the verified claims, Authenticator checks it
+
+
 class Authenticator:
     """Check tokens for one bot."""
 
@@ -151,9 +160,10 @@ class Authenticator:
         self._app_id = app_id
         self._keys = keys
         self._verified: dict[str, tuple[float, Mapping[str, Any]]] = {}
-        self._options = VerifyOptions(issuer=[], audience=None, clock_tolerance=_SKEW_S, ignore_expiration=False)
+        self._heads: dict[str, str] = {}  # of tokens as they are sent: the key each names
+        options = VerifyOptions(issuer=[], audience=None, clock_tolerance=_SKEW_S, ignore_expiration=False)
         # The address only names an entry of the library's own cache, which is not asked.
-        self._extractor = JwtTokenExtractor(self._options, METADATA_URL, ["RS256"])
+        self._extractor = _Extractor(options, METADATA_URL, ["RS256"])
         self._extractor.open_id_metadata = keys
 
     async def authenticate(self, headers: Sequence[str], activity: Json) -> Claims:
@@ -177,7 +187,6 @@ class Authenticator:
     async def _verify(self, token: str, channel: str) -> Mapping[str, Any]:
         try:
             await self._check_key(token, channel)
-            self._options.issuer = [self._keys.issuer]
             identity = await self._extractor.get_identity("Bearer", token, channel)
         except _LIBRARY_RAISES as error:
             raise Refused(_NOT_FOR_US) from error
@@ -186,17 +195,19 @@ class Authenticator:
 
     async def _check_key(self, token: str, channel: str) -> None:
         """Refuse by its head what the library would refuse in other ways, or not at all."""
-        head = jwt.get_unverified_header(token)
-        kid = head.get("kid")
-        if head.get("alg") != "RS256" or not isinstance(kid, str) or channel != CHANNEL:
+        begin = token.partition(".")[0]
+        kid = self._heads.get(begin) or _key_id(token)
+        if channel != CHANNEL or channel not in (await self._keys.get(kid)).endorsements:
             raise Refused(_NOT_FOR_US)
-        if channel not in (await self._keys.get(kid)).endorsements:
-            raise Refused(_NOT_FOR_US)
+        if len(self._heads) >= _MOST_HEADS:
+            self._heads.clear()
+        self._heads[begin] = kid  # all tokens of one key begin alike
 
     def _check_claims(self, claims: Mapping[str, Any], activity: Json) -> Claims:
         service_url = text_at(activity, "serviceUrl")
         right = (
             claims.get("aud") == self._app_id
+            and claims.get("iss") == self._keys.issuer
             and isinstance(claims.get("exp"), int | float)
             and bool(service_url)
             and claims.get("serviceurl") == service_url
@@ -204,6 +215,15 @@ class Authenticator:
         if not right:
             raise Refused(_NOT_FOR_US)
         return Claims(self._app_id, service_url)
+
+
+def _key_id(token: str) -> str:
+    """Read which key a token names; raises Refused for another algorithm than the Bot Framework's, or no key."""
+    head = jwt.get_unverified_header(token)
+    kid = head.get("kid")
+    if head.get("alg") != "RS256" or not isinstance(kid, str) or not kid:
+        raise Refused(_NOT_FOR_US)
+    return kid
 
 
 def _token_of(headers: Sequence[str]) -> str:
@@ -224,6 +244,9 @@ class Unauthenticated:
         return Claims()
 
 
+_FOREIGN = ("Forwarded", "X-Forwarded-For", "X-Real-IP", "Via", "Origin")
+
+
 def is_loopback(host: str) -> bool:
     """Tell whether HOST is this machine alone."""
     try:
@@ -233,8 +256,18 @@ def is_loopback(host: str) -> bool:
 
 
 def is_local(request: web.Request) -> bool:
-    """Tell whether a request comes from this machine to an address of this machine, and through no proxy."""
+    """Tell whether a program of this machine sent a request to this machine: no proxy, and no page of a browser.
+
+    A page of any site can have its reader's browser send here: then Origin names it, or Host what it calls us.
+    """
     peer = request.transport.get_extra_info("peername") if request.transport else None
     own = request.transport.get_extra_info("sockname") if request.transport else None
-    passed_on = any(name in request.headers for name in ("Forwarded", "X-Forwarded-For", "X-Real-IP", "Via"))
-    return bool(peer and own and is_loopback(str(peer[0])) and is_loopback(str(own[0])) and not passed_on)
+    foreign = any(name in request.headers for name in _FOREIGN) or not is_loopback(_host_of(request))
+    return bool(peer and own and is_loopback(str(peer[0])) and is_loopback(str(own[0])) and not foreign)
+
+
+def _host_of(request: web.Request) -> str:
+    try:
+        return urlsplit(f"//{request.headers.get('Host', '')}").hostname or ""
+    except ValueError:
+        return ""

@@ -6,7 +6,7 @@ adaptivecards.microsoft.com; each button is an Action.Execute with an Action.Sub
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from adapters.teams.inbound import MARK
+from adapters.teams.inbound import MARK, Scope
 from adapters.teams.invoked import Button
 from adapters.teams.limits import ACTIONS, CARD_VERSION, CITATIONS, REFRESH_USERS
 from adapters.teams.markup import escape
@@ -55,10 +55,18 @@ def button(verb: Button, title: str, data: Mapping[str, Any] | None = None) -> d
     return {"type": "Action.Execute", "title": title, "verb": verb.value, "data": carried, "fallback": submit}
 
 
-def answer_card(answer: Answer, *, share: bool, longest_quote: int) -> dict[str, Any] | None:
+def answer_card(
+    answer: Answer,
+    *,
+    share_in: Scope | None = None,
+    longest_quote: int = 1_200,
+    handed_on: bool = False,
+    outbox_id: int | None = None,
+) -> dict[str, Any] | None:
     """Make what stands below an answer: passages that no address leads to, and the buttons; None where there are none.
 
-    With SHARE, the answer is private and may be shown to the channel. Quotes are cut at LONGEST_QUOTE characters.
+    With SHARE_IN, the answer is private and may be shown to all there. Quotes are cut at LONGEST_QUOTE characters.
+    HANDED_ON says so in place of the button that asks for a person. Buttons name the delivery OUTBOX_ID.
     """
     language = answer.language
     shown = (
@@ -66,19 +74,24 @@ def answer_card(answer: Answer, *, share: bool, longest_quote: int) -> dict[str,
     )
     passages = [passage_button(citation, longest_quote) for citation in shown]
     actions: list[dict[str, Any]] = []
-    carried = {"private": True} if answer.private else {}
-    if offers_person(answer):
+    carried = {
+        **({"private": True} if answer.private else {}),
+        **({"answer": outbox_id} if outbox_id is not None else {}),
+    }
+    if offers_person(answer) and not handed_on:
         actions.append(button(Button.HUMAN, wording.say(wording.NEED_PERSON, language), carried))
-    if share:
-        actions.append(button(Button.SHARE, wording.say(wording.SHARE, language), carried))
+    if share_in is not None:
+        title = wording.SHARE if share_in is Scope.CHANNEL else wording.SHARE_IN_CHAT
+        actions.append(button(Button.SHARE, wording.say(title, language), carried))
     # In sets of the body, as a card without a body is not shown by every client.
     sets = [passages[start : start + ACTIONS] for start in range(0, len(passages), ACTIONS)] + (
         [actions] if actions else []
     )
-    if not sets:
-        return None
     body = [text_block(wording.say(wording.SOURCES, language), isSubtle=True, spacing="None")] if passages else []
-    return make_card([*body, *({"type": "ActionSet", "actions": held} for held in sets)])
+    body += [{"type": "ActionSet", "actions": held} for held in sets]
+    if handed_on:
+        body.append(text_block(wording.say(wording.HANDED_ON, language)))
+    return make_card(body) if body else None
 
 
 def offers_person(answer: Answer) -> bool:
@@ -116,6 +129,13 @@ def ticket_card(
         return card
     automatic = {name: held for name, held in refresh.items() if name != "fallback"}
     return {**card, "refresh": {"action": automatic, "userIds": list(users)[:REFRESH_USERS]}}
+
+
+def job_card(text: str) -> dict[str, Any]:
+    """Show how an ingestion goes: what TEXT says, line by line."""
+    first, *rest = text.split("\n")
+    lines = [text_block(cut(line.removeprefix("- "), 200), isSubtle=True, spacing="Small") for line in rest if line]
+    return make_card([text_block(cut(first, 500)), *lines])
 
 
 # What an invoke is answered with: the HTTP status is always 200, its own status is in the body.

@@ -7,6 +7,7 @@ conversation, and whoever asked for help is served better by the same answer twi
 from collections.abc import Awaitable, Callable
 from weakref import WeakValueDictionary
 
+from adapters.teams.earlier import EarlierAnswers
 from adapters.teams.inbound import Scope
 from adapters.teams.line import Line
 from adapters.teams.outbound import typing
@@ -28,12 +29,16 @@ class TeamsChannel:
         references: References,
         *,
         on_stop: Callable[[Target], Awaitable[None]] | None = None,
+        earlier: EarlierAnswers | None = None,
         manner: Manner | None = None,
     ) -> None:
-        """Send through TRANSPORT; ON_STOP hears of an answer that its reader has stopped."""
+        """Send through TRANSPORT; ON_STOP hears of an answer that its reader has stopped.
+
+        EARLIER finds what comes later changes: the card of a ticket, the message about an ingestion.
+        """
         self._transport = transport
         self._references = references
-        self._manner = manner or Manner(on_stop)
+        self._manner = manner or Manner(on_stop, earlier=earlier)
         self._open: WeakValueDictionary[_Key, TeamsReply] = WeakValueDictionary()
 
     @property

@@ -17,6 +17,7 @@ from core.commands import parse
 from core.domain import Author, Message
 from core.errors import UsageError
 from core.inbox import Incoming, Kind
+from core.language import hint_of
 from core.payloads import Json, digest, objects_at, text_at, value_at
 from core.places import Place, Platform
 
@@ -294,6 +295,8 @@ def make_incoming(
         author=Author(author_of(activity), text_at(activity, "from", "name")),
         text=text,
         installation=installation,
+        language_hint=hint_of(locale_of(activity)),
+        direct=scope_of(activity) is Scope.PERSONAL,
     )
     return Incoming(
         message=message,

@@ -8,8 +8,8 @@ from typing import Any, Protocol
 
 from adapters.teams import cards
 from adapters.teams.files import ticketed
-from adapters.teams.inbound import Changed, Event, Heard, Ignored, Scope, Seen, address_of, from_activity
-from adapters.teams.invoked import CARD_ACTION, Asked, from_invoke, is_invoke, is_submitted
+from adapters.teams.inbound import Changed, Event, Heard, Ignored, Scope, Seen, address_of, from_activity, locale_of
+from adapters.teams.invoked import CARD_ACTION, FEEDBACK, Asked, from_invoke, is_invoke, is_submitted
 from adapters.teams.limits import FILE_HOSTS
 from adapters.teams.outbound import message_of, typing
 from adapters.teams.payload import installation_of, tenant_of
@@ -22,10 +22,11 @@ from core.domain import Answer, Attachment, Origin
 from core.errors import Overloaded, UsageError
 from core.file_tickets import FileTickets
 from core.inbox import Kind
+from core.language import hint_of
 from core.listening import Listening
 from core.meter import Counted, Meter, Unmetered
 from core.outbox import Purpose, Target, target_of
-from core.payloads import Json, text_at
+from core.payloads import Json, object_at, text_at
 from core.places import Platform
 from core.routing import SmallTalkKind
 from core.routing import reply as small_talk_reply
@@ -158,7 +159,7 @@ class Intake:
         if changed.event is Event.REMOVED:
             await self._parts.greetings.forget(target)
         elif changed.event is Event.ADDED and await self._parts.greetings.greet(target):
-            language = _language(changed.locale)
+            language = hint_of(changed.locale) or "en"
             greeting = small_talk_reply(SmallTalkKind.GREETING, language)
             answer = Answer(greeting, Origin.SMALL_TALK, None, language=language)
             target = replace(target, address={**target.address, "welcome": True})
@@ -172,22 +173,26 @@ class Intake:
             return await self._press_heard(activity, found)
         if isinstance(found, Ignored):
             _log.debug("ignored: %s", found.reason)
-            gone = wording.say(wording.BUTTON_GONE, _language(text_at(activity, "locale")))
+            gone = wording.say(wording.BUTTON_GONE, _language(activity))
             return _invoked(activity, cards.invoke_message(gone), unknown=True)
-        body = await self._parts.shown.show(found, seen.tenant_id, installation_of(activity))
+        installation = installation_of(activity)
+        body = await self._parts.shown.show(found, seen.tenant_id, installation)
         if found.what is Asked.CONSENT:
             self._beside.start(self._parts.shown.give(found, seen.tenant_id))
         elif not is_invoke(activity):
-            self._beside.start(self._parts.shown.update(found, body))
+            self._beside.start(self._parts.shown.update(found, body, seen.tenant_id, installation))
         return _invoked(activity, body)
 
     async def _press_heard(self, activity: Json, heard: Heard) -> Reply:
         refusal = await self._store(heard)
-        language = _language(text_at(activity, "locale"))
-        if text_at(activity, "name") == CARD_ACTION:
-            said = refusal or wording.say(wording.LOOKING_UP, language)
-            return _invoked(activity, cards.invoke_message(said))
-        return _invoked(activity, {})
+        if text_at(activity, "name") != CARD_ACTION:
+            return _invoked(activity, {})
+        if refusal:
+            return _invoked(activity, cards.invoke_message(refusal))
+        card = await self._parts.shown.handed_on(
+            heard.incoming, text_at(activity, "replyToId"), object_at(activity, "value", "action", "data")
+        )
+        return _invoked(activity, cards.invoke_card(card))
 
     # Words beside the answers
 
@@ -195,7 +200,7 @@ class Intake:
         """Tell somebody of a tenant that is not served so, now and then; nothing of it is stored."""
         self._count(0, "unknown tenant")
         tenant = tenant_of(activity)
-        said = wording.say(wording.UNKNOWN_TENANT, _language(text_at(activity, "locale")), tenant=tenant or "?")
+        said = wording.say(wording.UNKNOWN_TENANT, _language(activity), tenant=tenant or "?")
         if is_invoke(activity):
             return _invoked(activity, cards.invoke_message(said), unknown=True)
         if text_at(activity, "type") == "message" and tenant:
@@ -218,10 +223,12 @@ def _invoked(activity: Json, body: Mapping[str, Any], *, unknown: bool = False) 
     """Answer an invoke in its own response; what is no card's and nobody knows, with 501, as the service expects."""
     if not is_invoke(activity):
         return Reply()
+    if unknown and text_at(activity, "name") == FEEDBACK:
+        return Reply(200, {})  # a thumb of a kind that is not known yet is nobody's error
     if unknown and text_at(activity, "name") != CARD_ACTION:
         return Reply(501)
     return Reply(200, body)
 
 
-def _language(locale: str) -> str:
-    return locale[:2].lower() or "en"
+def _language(activity: Json) -> str:
+    return hint_of(locale_of(activity)) or "en"

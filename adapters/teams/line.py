@@ -1,15 +1,19 @@
 """Post, change and delete the messages of one delivery."""
 
-from collections.abc import Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from contextlib import suppress
+from dataclasses import replace
 from datetime import UTC, datetime
-from typing import Any
+from typing import Any, TypeVar
 
 from adapters.teams.limits import STREAM_S
 from adapters.teams.outbound import Activity, final
 from adapters.teams.references import References
 from adapters.teams.transport import PATIENCE_S, Refusal, Transport
+from core.errors import StoreUnavailable
 from core.outbox import Posting
+
+T = TypeVar("T")
 
 
 class Line:
@@ -35,11 +39,10 @@ class Line:
         address = at if at is not None else await self.address()
         known = self.posting.message_id(number)
         if known is not None:
-            where, message_id = _where(known, address)
             try:
-                await self.transport.update(where, message_id, activity, patience_s=patience_s)
+                await self.change(known, activity, address, patience_s=patience_s)
             except Refusal as refusal:
-                if refusal.status != 404:
+                if not refusal.is_gone:
                     raise
                 await self.posting.forget(number)
             else:
@@ -47,15 +50,40 @@ class Line:
         elsewhere = at is not None and at.get("conversation") != self.target.address.get("conversation")
 
         async def send(_: str) -> str:
-            sent = await self.transport.send(address, activity, patience_s=patience_s)
+            sent = await self.send(activity, address, patience_s=patience_s)
             return f"{address['conversation']}/{sent}" if elsewhere else sent
 
         await self.posting.post(number, send)
 
+    async def send(self, activity: Activity, at: Mapping[str, Any], *, patience_s: float = PATIENCE_S) -> str:
+        """Post ACTIVITY to the conversation of AT and return its id; raises as Transport.send."""
+        return await self._reach(at, lambda where: self.transport.send(where, activity, patience_s=patience_s))
+
+    async def change(
+        self, known: str, activity: Activity, at: Mapping[str, Any], *, patience_s: float = PATIENCE_S
+    ) -> None:
+        """Put ACTIVITY in place of the message recorded as KNOWN; raises as Transport.update."""
+        where, message_id = _where(known, at)
+        await self._reach(where, lambda to: self.transport.update(to, message_id, activity, patience_s=patience_s))
+
+    async def _reach(self, at: Mapping[str, Any], call: Callable[[Mapping[str, Any]], Awaitable[T]]) -> T:
+        """Make a CALL at an address, once more where the service has moved meanwhile."""
+        try:
+            return await call(at)
+        except Refusal as refusal:
+            url = await self._references.moved(self.target, str(at.get("serviceUrl", ""))) if refusal.is_gone else ""
+            if not url or not self.transport.may_call(url):
+                raise
+        found = await call({**at, "serviceUrl": url})
+        self._address = {**await self.address(), "serviceUrl": url}
+        with suppress(StoreUnavailable):
+            await self._references.note(replace(self.target, address={**self.target.address, "serviceUrl": url}))
+        return found
+
     async def end_stream(self, activity: Activity) -> bool:
         """End the stream that part 0 began, if it may be one; False where it must be changed like any message.
 
-        Raises Refusal where ACTIVITY is too large.
+        Raises Refusal where ACTIVITY is too large, and where the reader has stopped the stream.
         """
         sent = next((sent for sent in self.posting.delivery.sent if sent.part == 0), None)
         if sent is None or (datetime.now(UTC) - sent.at).total_seconds() > STREAM_S:
@@ -63,7 +91,7 @@ class Line:
         try:
             await self.transport.send(await self.address(), final(activity, sent.message_id))
         except Refusal as refusal:
-            if refusal.is_size:
+            if refusal.is_size or refusal.is_stop:
                 raise
             return False
         return True
@@ -75,7 +103,7 @@ class Line:
             return
         where, message_id = _where(known, await self.address())
         with suppress(Refusal):
-            await self.transport.delete(where, message_id)
+            await self._reach(where, lambda to: self.transport.delete(to, message_id))
         await self.posting.forget(number)
 
 

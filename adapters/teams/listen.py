@@ -6,6 +6,7 @@ outage of our own is answered with 503. An invoke is answered in its own respons
 
 import asyncio
 import time
+from collections.abc import Sequence
 from typing import Any
 
 from aiohttp import web
@@ -42,11 +43,9 @@ class Listener:
 
     async def _listen(self, request: web.Request) -> web.Response:
         begun_s = time.monotonic()
-        if isinstance(self._authenticator, Unauthenticated) and not is_local(request):
-            return self._refuse(403, "forged", "Authentication is off, so only this machine may send here.")
         headers = request.headers.getall("Authorization", [])
-        if len(headers) != 1 and not isinstance(self._authenticator, Unauthenticated):
-            return self._refuse(401, "forged", "The request carries no token of the Bot Framework.")
+        if (refusal := self._turn_away(request, headers)) is not None:
+            return refusal
         body = await _read(request)
         if isinstance(body, web.Response):
             return body
@@ -60,6 +59,17 @@ class Listener:
             return web.Response(status=503, headers={"Retry-After": "1"})
         self._meter.time(Timed.ACKNOWLEDGED, time.monotonic() - begun_s, platform=Platform.TEAMS.value)
         return response
+
+    def _turn_away(self, request: web.Request, headers: Sequence[str]) -> web.Response | None:
+        """Refuse by its head what need not be read."""
+        if not isinstance(self._authenticator, Unauthenticated):
+            missing = "The request carries no token of the Bot Framework."
+            return None if len(headers) == 1 else self._refuse(401, "forged", missing)
+        if not is_local(request):
+            return self._refuse(403, "forged", "Authentication is off, so only programs of this machine may send here.")
+        if request.content_type != "application/json":  # a page may send other types without asking first
+            return self._refuse(415, "forged", "Send application/json.")
+        return None
 
     async def _take(self, headers: list[str], activity: dict[str, Any]) -> web.Response:
         try:

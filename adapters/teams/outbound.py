@@ -2,9 +2,10 @@
 
 import json
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
-from adapters.teams.cards import answer_card, attachment, cut, has_address, ticket_card
+from adapters.teams.cards import answer_card, attachment, cut, has_address, job_card, ticket_card
 from adapters.teams.inbound import Scope
 from adapters.teams.limits import (
     CITATION_ABSTRACT,
@@ -43,31 +44,33 @@ def render(
     scope: Scope,
     *,
     feedback: bool = True,
-    share: bool = True,
+    state: TicketState = TicketState.OPEN,
+    outbox_id: int | None = None,
     limit_units: int = MESSAGE_UNITS - RESERVED_UNITS,
 ) -> list[Activity]:
     """Write ANSWER as the messages that show it, in their order; each fits LIMIT_UNITS.
 
-    Citations stand in the message with their marks, the card and the feedback buttons under the last one.
+    Citations stand in the message with their marks, the card and the feedback buttons under the last one. STATE is that
+    of the ticket it has opened. Buttons name the delivery OUTBOX_ID.
     """
-    share = share and answer.private and scope is not Scope.PERSONAL
     for longest_quote in _QUOTES:
+        cards = _cards(answer, longest_quote, scope, state, outbox_id)
         for limit in _TEXT_LIMITS:
-            messages = _messages(answer, limit, longest_quote, feedback=feedback, share=share)
+            messages = _messages(answer, limit, feedback=feedback, cards=cards)
             if all(units_of(message) <= limit_units for message in messages):
                 return messages
     return [message_of(text) for text in split_text(plain(answer.text), limit_units // 4, utf16_units)]
 
 
-def _messages(answer: Answer, limit: int, longest_quote: int, *, feedback: bool, share: bool) -> list[Activity]:
+def _messages(answer: Answer, limit: int, *, feedback: bool, cards: Sequence[Activity]) -> list[Activity]:
     texts = split_text(full_text(answer), limit, utf16_units) or [_EMPTY]
     messages = [message_of(text) for text in texts]
     for message in messages:
         if entity := root_entity(answer, message["text"]):
             message["entities"] = [entity]
     last = messages[-1]
-    if cards := _cards(answer, longest_quote, share=share):
-        last["attachments"] = cards
+    if cards:
+        last["attachments"] = [*cards]
     if feedback and answer.origin in _RATED:
         last["channelData"] = {"feedbackLoop": {"type": "default"}}
     return messages
@@ -76,18 +79,41 @@ def _messages(answer: Answer, limit: int, longest_quote: int, *, feedback: bool,
 _RATED = (Origin.DOCUMENTS, Origin.OPEN_CHAT, Origin.NOTHING_FOUND)
 
 
-def _cards(answer: Answer, longest_quote: int, *, share: bool) -> list[Activity]:
+def may_share(answer: Answer, scope: Scope) -> bool:
+    """Tell whether an answer is one person's alone and of a kind that others may want to read."""
+    return answer.private and not answer.personal and answer.origin in _RATED and scope is not Scope.PERSONAL
+
+
+def _cards(
+    answer: Answer, longest_quote: int, scope: Scope, state: TicketState, outbox_id: int | None
+) -> list[Activity]:
     number = answer.ticket_number
+    if answer.job is not None:
+        return [attachment(job_card(answer.text))]
     if number is not None and answer.text.startswith(wording.person_answered(number, answer.language)):
         return []
     if number is not None:
-        return [attachment(ticket_card(number, TicketState.OPEN, language=answer.language))]
-    card = answer_card(answer, share=share, longest_quote=longest_quote)
+        return [attachment(ticket_card(number, state, language=answer.language))]
+    share_in = scope if may_share(answer, scope) else None
+    card = answer_card(answer, share_in=share_in, longest_quote=longest_quote, outbox_id=outbox_id)
     return [attachment(card)] if card else []
+
+
+def stopped(answer: Answer, shown: str) -> Activity:
+    """Write an answer that its reader has stopped: what was SHOWN, in Teams' Markdown, and that it was stopped."""
+    word = escape(wording.say(wording.STOPPED, answer.language))
+    message = message_of(f"{shown}\n\n*{word}*" if shown else word)
+    cited = replace(answer, citations=tuple(one for one in answer.citations if f"[{one.number}]" in shown))
+    if entity := root_entity(cited, shown):
+        message["entities"] = [entity]
+    card = answer_card(replace(cited, origin=Origin.STOPPED), longest_quote=_QUOTES[-2])
+    return {**message, "attachments": [attachment(card)]} if card else message
 
 
 def full_text(answer: Answer) -> str:
     """Write the text of an answer with its notice, and those sources that no citation entity has room for."""
+    if answer.job is not None:
+        return f"**{wording.say(wording.JOB, answer.language, number=answer.job)}**"
     parts = [to_teams(answer.text)]
     if answer.notice and answer.notice not in answer.text:
         parts.append(f"*{escape(answer.notice)}*")

@@ -22,6 +22,9 @@ class Conversations(Protocol):
     async def newest(self, target: Target) -> Mapping[str, Any]:
         """Return the newest address of the conversation of TARGET; empty where none is known."""
 
+    async def newest_of_all(self, target: Target) -> Mapping[str, Any]:
+        """Return the newest address of any conversation of the installation of TARGET; empty where there is none."""
+
 
 class References:
     """The newest addresses, of which only those that changed are written."""
@@ -58,6 +61,18 @@ class References:
             self._read[key] = known
         newest = {name: known[1][name] for name in _CHANGING if known[1].get(name)}
         return {**target.address, **newest}
+
+    async def moved(self, target: Target, url: str) -> str:
+        """Return where the service of TARGET was heard from last; empty where that is URL, or not known.
+
+        A tenant's conversations move to another region together, and a silent one is not told so.
+        """
+        try:
+            newest = await self._store.newest_of_all(target)
+        except StoreUnavailable:
+            return ""
+        found = str(newest.get("serviceUrl", ""))
+        return "" if found == url else found
 
 
 def _key(target: Target) -> tuple[int, str, str]:

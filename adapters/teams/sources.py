@@ -4,21 +4,26 @@ A passage behind a source needs no answer of ours: its card came with the messag
 """
 
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import replace
 from typing import Any, Protocol
 
 from adapters.teams import cards
 from adapters.teams.files import TeamsFiles
+from adapters.teams.inbound import Scope
 from adapters.teams.invoked import Asked, Button, Pressed
-from adapters.teams.outbound import file_info
+from adapters.teams.outbound import file_info, may_share, render
 from adapters.teams.references import References
 from adapters.teams.transport import Transport
 from core import wording
-from core.domain import Ticket
-from core.errors import ChannelUnavailable, NotFound, Rejected
-from core.outbox import Delivery, Purpose, Target
-from core.payloads import object_at, text_at, value_at
+from core.domain import Answer, Ticket
+from core.errors import NotFound, StoreUnavailable
+from core.inbox import Incoming
+from core.outbox import Cause, Delivery, Purpose, Target, target_of
+from core.payloads import integer_at, object_at, text_at
 from core.places import Place, Platform
+
+_HIGHEST = 2**31 - 1  # number of a ticket that PostgreSQL has
 
 
 class Deliveries(Protocol):
@@ -30,8 +35,8 @@ class Deliveries(Protocol):
     async def of_message(self, tenant_id: int, installation: str, place: Place, message_id: str) -> Delivery | None:
         """Look up the delivery that the platform's message MESSAGE_ID is a part of."""
 
-    async def enqueue(self, target: Target, purpose: Purpose, content: Any) -> int:
-        """Store something to be sent by whichever worker is free; return its outbox id."""
+    async def enqueue(self, target: Target, purpose: Purpose, content: Answer, *, cause: Cause | None = None) -> int:
+        """Store something to be sent by whichever worker is free; the same CAUSE brings about one delivery."""
 
 
 class Tickets(Protocol):
@@ -72,30 +77,68 @@ class Shown:
 
     async def _ticket(self, pressed: Pressed, tenant_id: int) -> dict[str, Any]:
         """Show the state alone: the number came from a client, who may name any."""
-        number, language = value_at(pressed.data, "number"), _language(pressed.data)
+        number, language = integer_at(pressed.data, "number"), _language(pressed.data)
         try:
-            ticket = await self._tickets.ticket(tenant_id, number if isinstance(number, int) else 0)
+            ticket = await self._tickets.ticket(tenant_id, number if number and 0 < number <= _HIGHEST else 0)
         except NotFound:
             return cards.invoke_message(wording.say(wording.BUTTON_GONE, language))
         return cards.invoke_card(cards.ticket_card(ticket.number, ticket.state, language=language))
 
     async def _share(self, pressed: Pressed, tenant_id: int, installation: str) -> dict[str, Any]:
-        """Let a worker post the answer for all; only whoever it was for may show it."""
-        found = await self._deliveries.of_message(tenant_id, installation, pressed.place, pressed.message_id)
-        content = found.content if found else None
+        """Let a worker post the answer for all, once; only whoever it was for may show it."""
+        target = Target(tenant_id, installation, pressed.place, pressed.author_id, message_id=pressed.message_id)
+        found = await self._find(target, pressed.data)
+        content = _seen(found) if found else None
+        scope = Scope(str(pressed.address["scope"]))
         if found is None or content is None or found.target.author_id != pressed.author_id:
             return cards.invoke_message(wording.say(wording.BUTTON_GONE, _language(pressed.data)))
+        if not may_share(content, scope):
+            return cards.invoke_message(wording.say(wording.BUTTON_GONE, content.language))
         shared = replace(content, private=False)
-        await self._deliveries.enqueue(shared_target(found.target), Purpose.ANSWER, shared)
-        return cards.invoke_message(wording.say(wording.SHARED, content.language))
+        cause = Cause(found.outbox_id, "share")
+        await self._deliveries.enqueue(shared_target(found.target), Purpose.ANSWER, shared, cause=cause)
+        said = wording.SHARED if scope is Scope.CHANNEL else wording.SHARED_IN_CHAT
+        return cards.invoke_message(wording.say(said, content.language))
+
+    async def _find(self, target: Target, data: Mapping[str, Any]) -> Delivery | None:
+        """Look up the answer at TARGET by its message, or by what its button carries: a client may show it in pieces.
+
+        What is one person's alone only that person finds.
+        """
+        where = (target.tenant_id, target.installation, target.place)
+        found = await self._deliveries.of_message(*where, target.message_id) if target.message_id else None
+        outbox_id = integer_at(data, "answer")
+        if found is None and outbox_id is not None:
+            found = await self._deliveries.of_id(target.tenant_id, outbox_id)
+        content = _seen(found) if found else None
+        if found is None or content is None or _channel(found.target) != _channel(target):
+            return None
+        return None if content.private and found.target.author_id != target.author_id else found
+
+    async def handed_on(self, incoming: Incoming, message_id: str, data: Mapping[str, Any]) -> dict[str, Any]:
+        """Make the card of the message MESSAGE_ID anew: it says that INCOMING, which its button made, is heard.
+
+        DATA is what the button carries.
+        """
+        language = incoming.message.language_hint
+        found, answer, scope = None, None, Scope(str(incoming.address["scope"]))
+        with suppress(StoreUnavailable):  # what was pressed is stored: nobody is told otherwise
+            found = await self._find(replace(target_of(incoming), message_id=message_id), data)
+            answer = _seen(found) if found else None
+        if answer is None:
+            return cards.make_card([cards.text_block(wording.say(wording.HANDED_ON, language))])
+        answer = replace(answer, language=language or answer.language)
+        share_in = scope if may_share(answer, scope) else None
+        outbox_id = found.outbox_id if found else None
+        return cards.answer_card(answer, share_in=share_in, handed_on=True, outbox_id=outbox_id) or {}
 
     async def give(self, pressed: Pressed, tenant_id: int) -> None:
         """Put a file that was accepted where its reader wants it, and show it in place of the question.
 
         Raises StoreUnavailable, Rejected, ChannelUnavailable.
         """
-        outbox_id = value_at(pressed.data, "context", "outbox")
-        found = await self._deliveries.of_id(tenant_id, outbox_id) if isinstance(outbox_id, int) else None
+        outbox_id = integer_at(pressed.data, "context", "outbox")
+        found = await self._deliveries.of_id(tenant_id, outbox_id) if outbox_id is not None else None
         file = found.content.file if found and found.content else None
         if found is None or file is None or found.target.author_id != pressed.author_id:
             return
@@ -110,15 +153,28 @@ class Shown:
         if pressed.message_id:
             await self._transport.delete({**address, **_here(pressed)}, pressed.message_id)
 
-    async def update(self, pressed: Pressed, body: Mapping[str, Any]) -> None:
-        """Show what a client that knows no Action.Execute was answered, which expects nothing in the response."""
+    async def update(self, pressed: Pressed, body: Mapping[str, Any], tenant_id: int, installation: str) -> None:
+        """Show what a client that knows no Action.Execute was answered, which expects nothing in the response.
+
+        Raises StoreUnavailable, Rejected, ChannelUnavailable.
+        """
         if body.get("type") != cards.CARD_TYPE or not pressed.message_id:
             return
-        card = {"type": "message", "attachments": [cards.attachment(body["value"])]}
-        try:
-            await self._transport.update(pressed.address, pressed.message_id, card)
-        except (Rejected, ChannelUnavailable):
-            return
+        found = await self._deliveries.of_message(tenant_id, installation, pressed.place, pressed.message_id)
+        content = _seen(found) if found else None
+        shown = render(content, Scope(str(pressed.address["scope"])))[-1] if content else {"type": "message"}
+        message = {**shown, "attachments": [cards.attachment(body["value"])]}
+        await self._transport.update(pressed.address, pressed.message_id, message)
+
+
+def _channel(target: Target) -> tuple[str, str]:
+    return target.installation, target.place.channel
+
+
+def _seen(delivery: Delivery) -> Answer | None:
+    """Return what DELIVERY has shown, as one for its author alone where nobody else could see it."""
+    content = delivery.content
+    return replace(content, private=True) if content and delivery.target.address.get("private") else content
 
 
 def _form(pressed: Pressed) -> dict[str, Any]:

@@ -9,21 +9,31 @@ import asyncio
 import time
 from collections.abc import Awaitable, Callable, Coroutine, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
+from adapters.teams.earlier import EarlierAnswers
 from adapters.teams.inbound import Scope
 from adapters.teams.limits import MESSAGE_UNITS, RESERVED_UNITS, STREAM_ROOM_S
 from adapters.teams.line import Line
 from adapters.teams.markup import grown, to_teams
-from adapters.teams.outbound import Activity, consent, informative, message_of, render, streaming, units_of, welcome
+from adapters.teams.outbound import (
+    Activity,
+    consent,
+    informative,
+    message_of,
+    render,
+    stopped,
+    streaming,
+    units_of,
+    welcome,
+)
 from adapters.teams.transport import Refusal
 from core import wording
-from core.domain import Answer
-from core.errors import Busy, ChannelUnavailable, Rejected
-from core.outbox import Target
-
-"""A message of the catalogues; Telegram says the same."""
+from core.domain import Answer, Origin, TicketState
+from core.errors import Busy, ChannelUnavailable, Rejected, StoreUnavailable
+from core.language import hint_of
+from core.outbox import Purpose, Target
 
 PERIOD_S = 1.5  # Microsoft allows one second and advises to gather for more
 _AGAIN_S = 5.0
@@ -38,7 +48,7 @@ class Manner:
     on_stop: Callable[[Target], Awaitable[None]] | None = None
     clock: Callable[[], float] = time.monotonic
     period_s: float = PERIOD_S
-    language: str = "en"  # of what is said before an author's is known
+    earlier: EarlierAnswers | None = None  # None: nothing that was sent before is changed
 
 
 class TeamsReply:
@@ -90,7 +100,7 @@ class TeamsReply:
             if self._text:
                 await self._show(again=True)
             elif not self._edits:
-                text = wording.say(wording.LOOKING_UP, self._manner.language)
+                text = wording.say(wording.LOOKING, hint_of(str(self._line.target.address.get("locale", ""))))
                 await self._send(lambda sequence, stream_id: informative(text, sequence, stream_id))
 
     async def _show(self, *, again: bool = False) -> None:
@@ -100,51 +110,62 @@ class TeamsReply:
         if units_of(streaming(text, 1)) > _LIMITS[0]:
             return
         if self._stream_id and not self._edits and self._age_s() >= STREAM_ROOM_S:
-            await self._end_early(text)
+            taken = await self._end_early(text)
         elif self._edits:
-            await self._attempt(self._line.put(0, message_of(text), patience_s=0.0), _EDIT_S)
+            taken = await self._attempt(self._line.put(0, message_of(text), patience_s=0.0), _EDIT_S)
         else:
-            await self._send(lambda sequence, stream_id: streaming(text, sequence, stream_id))
-        self._shown = text
+            taken = await self._send(lambda sequence, stream_id: streaming(text, sequence, stream_id))
+        if taken:
+            self._shown = text
 
     def _age_s(self) -> float:
         return self._manner.clock() - self._begun_at
 
-    async def _end_early(self, text: str) -> None:
+    async def _end_early(self, text: str) -> bool:
         """End the stream before its two minutes are over, and go on by changing its message."""
         self._edits = True
-        await self._attempt(self._line.end_stream(message_of(text)), _EDIT_S)
+        return await self._attempt(self._line.end_stream(message_of(text)), _EDIT_S)
 
-    async def _send(self, make: Callable[[int, str], Activity]) -> None:
+    async def _send(self, make: Callable[[int, str], Activity]) -> bool:
         line, address = self._line, await self._line.address()
         self._sequence += 1
         if self._stream_id:
             activity = make(self._sequence, self._stream_id)
-            await self._attempt(line.transport.send(address, activity, patience_s=0.0), self._manner.period_s)
-            return
+            return await self._attempt(line.transport.send(address, activity, patience_s=0.0), self._manner.period_s)
         self._begun_at = self._manner.clock()
 
         async def begin(_: str) -> str:
-            return await line.transport.send(address, make(1, ""), patience_s=0.0)
+            return await line.send(make(1, ""), address, patience_s=0.0)
 
         self._sequence = 1
-        await self._attempt(line.posting.post(0, begin), self._manner.period_s)
+        taken = await self._attempt(line.posting.post(0, begin), self._manner.period_s)
         self._stream_id = line.posting.message_id(0) or ""
+        return taken
 
-    async def _attempt(self, call: Awaitable[Any], pause_s: float) -> None:
-        """Make a call that only shows progress: what fails here the final answer makes good."""
+    async def _attempt(self, call: Awaitable[Any], pause_s: float) -> bool:
+        """Make a call that only shows progress: what fails here the final answer makes good.
+
+        Tells whether it may have been taken.
+        """
         self._next_at = self._manner.clock() + pause_s
         try:
             await call
         except Busy as busy:
             self._next_at = self._manner.clock() + max(busy.retry_after_s, pause_s)
+            return False
         except Refusal as refusal:
             self._over = True
-            self._stopped = refusal.says("canceled by user")
-            if self._stopped and self._manner.on_stop is not None:
-                await self._manner.on_stop(self._line.target)
+            if refusal.is_stop:
+                await self._hear_stop()
+            return False
         except (ChannelUnavailable, Rejected):
             self._next_at = self._manner.clock() + _AGAIN_S
+        return True
+
+    async def _hear_stop(self) -> None:
+        self._stopped = True
+        if self._manner.on_stop is not None:
+            await self._manner.on_stop(self._line.target)
 
     async def close(self) -> None:
         """End a stream whose message is to be deleted."""
@@ -155,9 +176,15 @@ class TeamsReply:
                     await self._line.end_stream(message_of(self._shown or "…"))
 
     async def finish(self, answer: Answer) -> None:
-        """Put the whole answer in place of what was shown, in smaller parts where Teams finds them too large."""
+        """Put the whole answer in place of what was shown, in smaller parts where Teams finds them too large.
+
+        Where its reader has stopped it, it ends with what was shown.
+        """
         async with self._lock:
             self._over = True
+            purpose = self._line.posting.delivery.purpose
+            if purpose is Purpose.NOTICE and answer.job is not None:
+                answer = await self._take_over(answer, answer.job)
             for limit in _LIMITS:
                 try:
                     await self._put_all(answer, limit)
@@ -165,17 +192,61 @@ class TeamsReply:
                     if not refusal.is_size or limit == _LIMITS[-1]:
                         raise
                 else:
-                    return
+                    break
+            if purpose is Purpose.PERSON and answer.ticket_number is not None:
+                await self._show_answered(answer.ticket_number)
+
+    async def _take_over(self, answer: Answer, job: int) -> Answer:
+        """Tell how an ingestion goes where the answer to its command stands, if it does; raises Busy until it may."""
+        self._edits = True
+        earlier = await self._manner.earlier.to(self._line.target) if self._manner.earlier else None
+        if earlier is None:
+            return answer
+        content = earlier.delivery.content
+        sent = next((sent.message_id for sent in earlier.delivery.sent if sent.part == 0), None)
+        if (content is None or sent is None) and not earlier.is_over:
+            raise Busy("The answer to the command is not there yet.")
+        if content is None or content.job != job:
+            return answer
+
+        async def stands(_: str) -> str:
+            return sent or ""
+
+        if sent is not None:
+            await self._line.posting.post(0, stands)
+        return replace(answer, private=content.private, language=content.language)
+
+    async def _show_answered(self, number: int) -> None:
+        """Show in place of the card that announced a ticket that a person has answered."""
+        if self._manner.earlier is None:
+            return
+        with suppress(Rejected, ChannelUnavailable, StoreUnavailable):  # the person's words stand there without it
+            earlier = await self._manner.earlier.to(self._line.target)
+            content = earlier.delivery.content if earlier else None
+            if earlier is None or content is None or content.ticket_number != number:
+                return
+            address = await self._line.address()
+            shown = self._seen(content)
+            messages = render(shown, _scope(address), state=TicketState.ANSWERED)
+            known = {sent.part: sent.message_id for sent in earlier.delivery.sent}
+            if (message_id := known.get(len(messages) - 1)) is not None:
+                at = {**address, "private": True} if shown.private else address
+                await self._line.change(message_id, messages[-1], at)
+
+    def _seen(self, answer: Answer) -> Answer:
+        """Return ANSWER as one for its author alone where nobody else sees the conversation."""
+        return replace(answer, private=True) if self._line.target.address.get("private") else answer
 
     async def _put_all(self, answer: Answer, limit_units: int) -> None:
         line, address = self._line, await self._line.address()
-        scope = Scope(str(address.get("scope") or Scope.PERSONAL))
+        scope = _scope(address)
         if scope is not Scope.PERSONAL and not address.get("private") and (answer.private or answer.file):
             count = await self._put_privately(answer, limit_units, address, scope)
         else:
             parts = self._parts(answer, scope, limit_units)
             count = len(parts)
-            await self._put_parts(parts, is_personal=scope is Scope.PERSONAL)
+            if await self._put_parts(parts, answer, is_personal=scope is Scope.PERSONAL):
+                count = 1
         for sent in line.posting.delivery.sent:
             if sent.part >= count:
                 await line.withdraw(sent.part)
@@ -184,18 +255,35 @@ class TeamsReply:
         address = self._line.target.address
         if address.get("welcome"):
             return [welcome(scope, answer.language, user=str(address.get("user", "")))]
-        parts = render(answer, scope, limit_units=limit_units)
+        if self._stopped or (answer.origin is Origin.STOPPED and self._shown):
+            return [stopped(answer, self._shown)]
+        outbox_id = self._line.posting.delivery.outbox_id
+        parts = render(self._seen(answer), scope, outbox_id=outbox_id, limit_units=limit_units)
         file = answer.file
         if file is not None and scope is Scope.PERSONAL:
             size = len(file.text.encode())
-            parts.append(consent(file.name, file.name, size, {"outbox": self._line.posting.delivery.outbox_id}))
+            parts.append(consent(file.name, file.name, size, {"outbox": outbox_id}))
         return parts
 
-    async def _put_parts(self, parts: Sequence[Activity], *, is_personal: bool) -> None:
+    async def _put_parts(self, parts: Sequence[Activity], answer: Answer, *, is_personal: bool) -> bool:
+        """Post or change PARTS; tell whether their reader has stopped them instead."""
         for number, part in enumerate(parts):
-            ended = number == 0 and is_personal and not self._edits and await self._line.end_stream(part)
+            try:
+                ended = number == 0 and self._may_stream(is_personal) and await self._line.end_stream(part)
+            except Refusal as refusal:
+                if not refusal.is_stop:
+                    raise
+                ended = False
+                if self._is_new:  # else another worker has shown it, and ANSWER is what it had
+                    await self._hear_stop()
+                    await self._put(0, stopped(answer, self._shown))
+                    return True
             if not ended:
                 await self._put(number, part)
+        return False
+
+    def _may_stream(self, is_personal: bool) -> bool:
+        return is_personal and not self._edits and not self._stopped
 
     async def _put(self, number: int, part: Activity) -> None:
         try:
@@ -222,6 +310,10 @@ class TeamsReply:
             await self._line.put(number, part, at=personal)
         await self._line.put(len(parts), message_of(to_teams(wording.say(wording.ELSEWHERE, answer.language))))
         return len(parts) + 1
+
+
+def _scope(address: Mapping[str, Any]) -> Scope:
+    return Scope(str(address.get("scope") or Scope.PERSONAL))
 
 
 async def _unbroken(work: Coroutine[Any, Any, None]) -> None:

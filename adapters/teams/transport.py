@@ -44,9 +44,15 @@ class Refusal(Rejected):
         """Tell whether it was too large."""
         return self.status == 413 or self.code == "MessageSizeTooBig" or "size too large" in self.said
 
-    def says(self, *words: str) -> bool:
-        """Tell whether one of WORDS, in small letters, stands in it."""
-        return any(word in self.said for word in words)
+    @property
+    def is_gone(self) -> bool:
+        """Tell whether what it was about is not there, or not any more."""
+        return self.status == 404
+
+    @property
+    def is_stop(self) -> bool:
+        """Tell whether a reader has stopped the stream."""
+        return "canceled by user" in self.said
 
 
 class Transport:

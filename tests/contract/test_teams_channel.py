@@ -1,28 +1,45 @@
 """The Teams channel against a loopback connector and a real outbox, on a clock of the test's own."""
 
+import json
+from dataclasses import replace
 from datetime import UTC, datetime
 
 import aiohttp
 import pytest
 
 from adapters.postgres.conversations import PostgresConversations
+from adapters.postgres.inbox import PostgresInbox
 from adapters.postgres.outbox import PostgresOutbox
 from adapters.teams.channel import TeamsChannel
+from adapters.teams.earlier import EarlierAnswers
 from adapters.teams.outbound import message_of
 from adapters.teams.references import References
 from adapters.teams.stream import Manner
 from adapters.teams.tokens import Password, Tokens
 from adapters.teams.transport import Refusal, Transport
-from core.documents import Citation
-from core.domain import Answer, File, Origin
+from core import wording
+from core.documents import Citation, Outcome
+from core.domain import Answer, Author, File, Message, Origin
 from core.errors import Busy, ChannelUnavailable
+from core.inbox import Incoming
+from core.ingestions import Job, JobState, SourceResult
+from core.meter import Unmetered
 from core.outbox import Posting, Purpose, Target
 from core.pacing import PreferredPacer
 from core.places import Place, Platform
+from core.sending import Sender, with_answerer
+from ingest.background import DeliveryReporter
+from tests.platform.teams_rules import actions_of
 from tests.platform.teams_server import TeamsServer
 
 SOURCE = Citation(1, 1, 1, "Time off", "https://wiki.example/a", None, "28 days")
 ANSWER = Answer("You have 28 days [1].", Origin.DOCUMENTS, None, (SOURCE,), model="m")
+
+
+JOB = Job(
+    3, 1, "handbook", JobState.RUNNING, 1, 2, "reading", (), "", False, "", None, None, *[datetime.now(UTC)] * 2, None
+)
+RESULTS = (SourceResult("a.md", Outcome.INDEXED), SourceResult("b.md", Outcome.REFUSED, "it is empty"))
 
 
 class Desk:
@@ -40,7 +57,8 @@ class Desk:
         self.conversations = PostgresConversations(database)
         tokens = Tokens(Password(session, teams.app_id, teams.secret, teams.token_tenant, teams.url))
         self.transport = Transport(session, tokens, PreferredPacer(), teams.app_id, hosts=(teams.host,))
-        manner = Manner(self.stop, clock=lambda: self.now)
+        self.inbox = PostgresInbox(database, author_limit=1_000)
+        manner = Manner(self.stop, clock=lambda: self.now, earlier=EarlierAnswers(self.inbox, self.outbox))
         self.channel = TeamsChannel(self.transport, References(self.conversations), manner=manner)
 
     async def stop(self, target):
@@ -65,6 +83,15 @@ class Desk:
         delivery = await self.outbox.open(self.target(chat, **more), Purpose.ANSWER)
         return Posting(self.outbox, delivery, self.channel.doubt)
 
+    async def asked(self, chat, **more):
+        """Take a message in; return where it is answered, and its delivery."""
+        target = replace(self.target(chat, **more), message_id=f"m{len(self.teams.state.messages)}{more}")
+        message = Message(1, target.place, Author(target.author_id), "a question", installation="bot")
+        event = Incoming(message, "bot", target.message_id, target.message_id, address=target.address)
+        accepted = await self.inbox.accept(event)
+        delivery = await self.outbox.open(target, Purpose.ANSWER, inbox_id=accepted.inbox_id)
+        return target, Posting(self.outbox, delivery, self.channel.doubt)
+
     async def again(self, posting):
         """Open the delivery as a worker does that takes it over."""
         delivery = await self.outbox.reopen(1, posting.delivery.outbox_id)
@@ -83,11 +110,11 @@ async def desk(database):
 
 
 async def test_an_answer_grows_and_ends_with_its_sources(desk):
-    posting = await desk.posting()
+    posting = await desk.posting(locale="de-AT")
     reply = desk.channel.reply(posting)
     await desk.channel.working(posting.delivery.target)
     (shown,) = desk.shown()
-    assert shown.stream.informative == "is looking it up …"
+    assert shown.stream.informative == "Ich sehe nach …"
     for piece in ("You have", " 28 days", " of vacation"):
         desk.now += 2
         await reply.write(piece)
@@ -127,8 +154,49 @@ async def test_a_reader_who_presses_stop_is_heard_while_nothing_new_comes(desk):
     assert desk.stopped == ["m1"]
     desk.now += 4
     await reply.write(" more")
-    await reply.finish(Answer("You have", Origin.STOPPED, None))
-    assert [one.text for one in desk.shown()] == ["You have"]
+    await reply.finish(Answer("You have more", Origin.STOPPED, None, notice="Stopped.", language="de"))
+    assert [one.text for one in desk.shown()] == ["You have\n\n*Angehalten.*"]
+
+
+async def test_what_is_refused_because_of_a_stop_was_never_shown(desk):
+    source = replace(SOURCE, source="/srv/policy.md")
+    reply = desk.channel.reply(await desk.posting())
+    await reply.write("You have 28 days [1]. ")
+    desk.teams.stop(desk.chat)
+    desk.now += 4
+    await reply.write("And more.")
+    await reply.finish(replace(ANSWER, text="You have 28 days [1]. And more.", citations=(source,)))
+    (shown,) = desk.shown()
+    assert shown.text == "You have 28 days [1].\n\n*Stopped.*"
+    assert [claim["position"] for claim in shown.citations] == [1]
+    assert "Time off" in json.dumps(shown.cards)
+
+
+async def test_a_stop_that_comes_with_the_last_word_is_minded(desk):
+    reply = desk.channel.reply(await desk.posting())
+    await reply.write("You have")
+    desk.teams.stop(desk.chat)
+    await reply.finish(ANSWER)
+    assert [one.text for one in desk.shown()] == ["You have\n\n*Stopped.*"]
+    assert desk.stopped == ["m1"]
+
+
+async def test_an_answer_that_is_stopped_by_a_command_ends_with_what_was_shown(desk):
+    reply = desk.channel.reply(await desk.posting())
+    await reply.write("You have")
+    await reply.write(" 28 days")
+    await reply.finish(Answer("You have 28 days", Origin.STOPPED, None, notice="Stopped."))
+    (shown,) = desk.shown()
+    assert (shown.text, shown.stream.state) == ("You have\n\n*Stopped.*", "final")
+
+
+async def test_a_worker_that_takes_a_stopped_answer_over_shows_what_there_is_of_it(desk):
+    posting = await desk.posting()
+    await desk.channel.reply(posting).write("You have")
+    desk.teams.stop(desk.chat)
+    taken = desk.channel.reply(await desk.again(posting))
+    await taken.finish(Answer("You have", Origin.STOPPED, None, notice="Stopped."))
+    assert [one.text for one in desk.shown()] == ["You have\n\n*Stopped.*"]
 
 
 async def test_a_long_stream_goes_on_as_a_message(desk):
@@ -245,6 +313,119 @@ async def test_the_newest_address_is_called(desk):
     assert len(desk.shown()) == 1
 
 
+async def test_a_conversation_that_has_been_silent_is_found_where_the_others_are_now(desk):
+    old = desk.target()
+    await desk.conversations.note(old)
+    desk.teams.move("emea")
+    await desk.conversations.note(desk.target(desk.group))
+    delivery = await desk.outbox.open(old, Purpose.PERSON)
+    await desk.channel.reply(Posting(desk.outbox, delivery, desk.channel.doubt)).finish(ANSWER)
+    assert len(desk.shown()) == 1
+    kept = await desk.conversations.newest(old)
+    assert kept["serviceUrl"] == desk.teams.service_url(desk.chat) != old.address["serviceUrl"]
+
+
+async def test_nobody_is_followed_to_a_host_that_is_not_the_services(desk):
+    elsewhere = replace(
+        desk.target(desk.group), address={**desk.target().address, "serviceUrl": "https://evil.example/"}
+    )
+    await desk.conversations.note(elsewhere)
+    delivery = await desk.outbox.open(desk.target(), Purpose.PERSON)
+    desk.teams.move("emea")
+    with pytest.raises(Refusal, match="404"):
+        await desk.channel.reply(Posting(desk.outbox, delivery, desk.channel.doubt)).finish(ANSWER)
+
+
+async def test_an_answer_to_a_private_question_can_be_shared(desk):
+    await desk.channel.reply(await desk.posting(desk.group, private=True)).finish(ANSWER)
+    (shown,) = desk.shown(desk.group, desk.ann)
+    buttons = [action for card in shown.cards for action in actions_of(card)]
+    assert [button["title"] for button in buttons] == ["I need a person", "Share with chat"]
+    assert [button["data"]["private"] for button in buttons] == [True, True]
+    assert shown.targeted_to == desk.ann.user_id
+
+
+# What comes later
+
+
+async def test_the_card_of_a_ticket_says_so_when_a_person_has_answered(desk):
+    for chat, more in ((desk.chat, {}), (desk.group, {}), (desk.group, {"private": True})):
+        target, posting = await desk.asked(chat, **more)
+        opened = Answer("I opened ticket 7.", Origin.NOTHING_FOUND, None, ticket_number=7)
+        await desk.outbox.keep(posting.delivery, opened)
+        await desk.channel.reply(posting).finish(opened)
+        assert "A person will answer here." in json.dumps(desk.shown(chat, desk.ann)[-1].cards)
+        delivery = await desk.outbox.open(target, Purpose.PERSON)
+        said = Answer(f"{wording.person_answered(7)}\n\nIn March.", Origin.PERSON, None, ticket_number=7)
+        await desk.channel.reply(Posting(desk.outbox, delivery, desk.channel.doubt)).finish(said)
+        *_, ticket, words = desk.shown(chat, desk.ann)
+        assert "A person has answered." in json.dumps(ticket.cards)
+        assert (ticket.text, words.cards) == ("I opened ticket 7.", [])
+        assert actions_of(ticket.cards[0]) == []
+
+
+async def test_a_ticket_whose_card_cannot_be_changed_is_answered_all_the_same(desk):
+    target, posting = await desk.asked(desk.chat)
+    opened = Answer("I opened ticket 7.", Origin.NOTHING_FOUND, None, ticket_number=7)
+    await desk.outbox.keep(posting.delivery, opened)
+    await desk.channel.reply(posting).finish(opened)
+    desk.teams.misbehave("update", "http_502")
+    delivery = await desk.outbox.open(target, Purpose.PERSON)
+    said = Answer(f"{wording.person_answered(7)}\n\nIn March.", Origin.PERSON, None, ticket_number=7)
+    await desk.channel.reply(Posting(desk.outbox, delivery, desk.channel.doubt)).finish(said)
+    assert "In March." in desk.shown()[-1].text
+
+
+async def test_an_ingestion_is_one_message_from_its_command_to_its_end(desk):
+    for chat in (desk.chat, desk.group):
+        target, posting = await desk.asked(chat)
+        started = Answer("Job 3 adds to handbook.", Origin.COMMAND, None, job=3, private=True)
+        job = replace(JOB, target=target)
+        reporter = DeliveryReporter(desk.outbox, {Platform.TEAMS: desk.channel}.get)
+        too_early = await reporter.report(job, final=False)
+        await desk.outbox.keep(posting.delivery, started)
+        assert desk.shown(chat, desk.ann) == []
+        await desk.channel.reply(posting).finish(started)
+        (shown,) = desk.shown(chat, desk.ann)
+        assert (shown.text, "Job 3 adds" in json.dumps(shown.cards)) == ("**Job 3**", True)
+        job = replace(job, outbox_id=await reporter.report(replace(job, outbox_id=too_early), final=False))
+        assert desk.shown(chat, desk.ann) == [shown]
+        assert "1 of 2, reading" in json.dumps(shown.cards)
+        ended = replace(job, state=JobState.DONE, done=2, results=RESULTS)
+        await reporter.report(ended, final=True)
+        assert desk.shown(chat, desk.ann) == [shown]
+        assert len(desk.shown(chat)) == (1 if chat is desk.chat else 0)
+        said = json.dumps(shown.cards)
+        assert ("indexed: a.md" in said, "refused: b.md: it is empty" in said) == (True, True)
+
+
+async def test_a_short_ingestion_waits_for_the_answer_to_its_command(desk):
+    target, posting = await desk.asked(desk.chat)
+    started = Answer("Job 3 adds to handbook.", Origin.COMMAND, None, job=3, private=True)
+    await desk.outbox.keep(posting.delivery, started)
+    delivery = await desk.outbox.open(target, Purpose.NOTICE)
+    ended = Posting(desk.outbox, delivery, desk.channel.doubt)
+    with pytest.raises(Busy):
+        await desk.channel.reply(ended).finish(replace(started, text="done"))
+    await desk.channel.reply(posting).finish(started)
+    await desk.channel.reply(ended).finish(replace(started, text="done"))
+    (shown,) = desk.shown()
+    assert "done" in json.dumps(shown.cards)
+
+
+async def test_whoever_answered_a_ticket_hears_that_their_words_did_not_arrive(desk):
+    desk.chat.blocked = True
+    answerer = replace(desk.target(desk.group), author_id="an administrator")
+    target = with_answerer(desk.target(), answerer, "de")
+    said = Answer("In March.", Origin.PERSON, None, ticket_number=7)
+    outbox_id = await desk.outbox.enqueue(target, Purpose.PERSON, said)
+    sender = Sender(desk.outbox, {Platform.TEAMS: desk.channel}, Unmetered(), lambda _: None)
+    await sender.deliver(1, outbox_id)
+    told = await desk.outbox.of_id(1, outbox_id + 1)
+    assert told.target == answerer
+    assert told.content.text.startswith("Ihre Antwort auf Ticket 7 wurde nicht zugestellt: Teams refuses it: 403")
+
+
 async def test_a_lost_answer_is_given_again_and_a_lost_end_is_not(desk):
     desk.teams.misbehave("send", "lost")
     posting = await desk.posting(desk.group)
@@ -267,6 +448,7 @@ async def test_refusals_have_our_names(desk):
         ("http_502", ChannelUnavailable),
         ("http_504", ChannelUnavailable),
         ("http_500", ChannelUnavailable),
+        ("http_501", Refusal),
         ("http_400", Refusal),
     ):
         desk.teams.misbehave("send", fault)

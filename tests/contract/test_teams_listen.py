@@ -5,67 +5,28 @@ import io
 import json
 from contextlib import AsyncExitStack
 
-import aiohttp
-import asyncpg
 import pytest
 from aiohttp import web
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from adapters.postgres.authors import PostgresAuthors
-from adapters.postgres.channels import PostgresChannels
 from adapters.postgres.conversations import PostgresConversations
-from adapters.postgres.inbox import PostgresInbox
-from adapters.postgres.outbox import PostgresOutbox
-from adapters.postgres.tickets import PostgresTickets
 from adapters.postgres.uploads import PostgresUploads
-from adapters.teams import cards
-from adapters.teams.authenticate import Authenticator, KeyRing, Unauthenticated, is_loopback
-from adapters.teams.files import TICKET_TYPE, TeamsFiles, redeeming
-from adapters.teams.inbound import Scope
-from adapters.teams.intake import Intake, Parts
-from adapters.teams.listen import BODY_BYTES, Listener
-from adapters.teams.outbound import addressed, card_message, render
+from adapters.teams.authenticate import Authenticator, KeyRing, Unauthenticated
+from adapters.teams.files import TICKET_TYPE, redeeming
+from adapters.teams.listen import BODY_BYTES
 from adapters.teams.references import References
-from adapters.teams.sources import Shown
 from adapters.teams.tokens import ManagedIdentity, Password, Tokens
-from adapters.teams.transport import Transport
-from adapters.web.server import make_app, run_server
-from bots.settings import Settings
-from bots.teams import open_link, tenants, wrong_settings
-from bots.threads import KeptThreads
-from core.accepting import Acceptance
 from core.channels import ChannelSettings, Listens
-from core.checks import Health
-from core.domain import Answer, File, Origin, TicketState
+from core.domain import Answer, File, Origin
 from core.errors import ChannelUnavailable, Refused, StoreUnavailable, UnreadableDocument, UsageError
-from core.file_tickets import FileTickets, TicketedUploads
+from core.file_tickets import TicketedUploads
 from core.inbox import Kind
-from core.listening import Listening
-from core.meter import Unmetered
-from core.outbox import Posting, Purpose, Target
-from core.pacing import PreferredPacer
+from core.outbox import Target
 from core.places import Place, Platform
 from tests.platform import teams_activities as activities
+from tests.platform.teams_bot import FILE_SECRET, open_bot
 from tests.platform.teams_keys import FORGERIES
-from tests.platform.teams_server import TeamsServer
-
-FILE_SECRET = b"a secret for files"
-
-
-class Figures(Unmetered):
-    def __init__(self):
-        self.counted = []
-
-    def count(self, what, by=1, **labels):
-        self.counted.append((what.value, labels.get("reason")))
-
-
-class Instant:
-    """Commands that are answered at once."""
-
-    async def instant(self, message):
-        return Answer("You are one now.", Origin.COMMAND, None, private=True) if "admin" in message.text else None
 
 
 class Broken:
@@ -75,96 +36,10 @@ class Broken:
         raise StoreUnavailable("PostgreSQL does not answer.")
 
 
-class Bot:
-    """Our endpoint with everything behind it, and the small Teams that calls it."""
-
-    def __init__(self, teams, database, session, url):
-        self.teams, self.database, self.session, self._url = teams, database, session, url
-        self.tenant = teams.tenant()
-        self.ann, self.bob = teams.user(self.tenant, "ann"), teams.user(self.tenant, "bob")
-        self.chat, self.group = teams.personal(self.ann), teams.group(self.ann, self.bob)
-        self.channel = teams.channel(self.ann, self.bob)
-        self.figures = Figures()
-        self.keys = KeyRing(session, teams.metadata_url)
-        grants = Password(session, teams.app_id, teams.secret, teams.token_tenant, teams.url)
-        self.tokens = Tokens(grants)
-        self.transport = Transport(session, self.tokens, PreferredPacer(), teams.app_id, hosts=(teams.host,))
-        self.references = References(PostgresConversations(database))
-        self.outbox, self.channels = PostgresOutbox(database), PostgresChannels(database)
-        self.files = TeamsFiles(session, hosts=(teams.host,), limit_bytes=1_000)
-        self.served = {self.tenant.tenant_id: 1}
-        self.inbox = PostgresInbox(database, author_limit=1_000)
-
-    async def serve(self, stack, *, acceptance=None, authenticator=None, port=0):
-        known = KeptThreads(self.inbox, PostgresAuthors(self.database))
-        uploads = PostgresUploads(self.database)
-        parts = Parts(
-            acceptance=acceptance or Acceptance(self.inbox, self.figures),
-            listening=Listening(self.channels, known),
-            files=FileTickets(uploads, TICKET_TYPE),
-            file_secret=FILE_SECRET,
-            shown=Shown(self.outbox, PostgresTickets(self.database), self.files, self.transport, self.references),
-            transport=self.transport,
-            references=self.references,
-            greetings=PostgresConversations(self.database),
-            outbox=self.outbox,
-            commands=Instant(),
-            meter=self.figures,
-            file_hosts=(self.teams.host,),
-        )
-        intake = Intake(parts, self.served.get)
-        stack.push_async_callback(intake.close)
-        authenticator = authenticator or Authenticator(self.teams.app_id, self.keys)
-        listener = Listener(authenticator, intake, self.transport, self.figures)
-        app = make_app(routes=listener.routes(), health=Health({}))
-        host, port = await stack.enter_async_context(run_server(app, "127.0.0.1", port))
-        self.url = f"http://{host}:{port}/teams/messages"
-        self.teams.rules.bot_url = self.url
-
-    async def fetch(self, statement, *values):
-        connection = await asyncpg.connect(self._url)
-        try:
-            await connection.execute("select set_config('frontdesk.tenant_id', '1', false)")
-            return [dict(row) for row in await connection.fetch(statement, *values)]
-        finally:
-            await connection.close()
-
-    async def rows(self):
-        found = await self.fetch("select * from inbox order by inbox_id")
-        return [{**row, "body": json.loads(row["body"])} for row in found]
-
-    async def notices(self):
-        found = await self.fetch("select * from outbox order by outbox_id")
-        return [{**row, "content": json.loads(row["content"]), "address": json.loads(row["address"])} for row in found]
-
-    async def answered(self, said, answer, chat=None):
-        """Post an answer as a worker does, and return how it looks."""
-        chat = chat or self.chat
-        (row,) = [row for row in await self.rows() if row["message_id"] == said.activity_id]
-        place = Place(Platform.TEAMS, row["channel"], row["thread"])
-        address = row["body"]["address"]
-        target = Target(1, row["installation"], place, row["author_id"], address, row["message_id"])
-        delivery = await self.outbox.open(target, Purpose.ANSWER, inbox_id=row["inbox_id"])
-        await self.outbox.keep(delivery, answer)
-        posting = Posting(self.outbox, delivery, None)
-        for number, part in enumerate(render(answer, Scope(chat.scope))):
-            await posting.post(number, lambda _, part=part: self.transport.send(address, part))
-        return (
-            self.teams.answers(chat, said, user=self.ann)[-1]
-            if chat.scope == "channel"
-            else (self.teams.answers(chat, user=self.ann)[-1])
-        )
-
-
 @pytest.fixture
 async def bot(database, addresses):
-    async with AsyncExitStack() as stack:
-        teams = await stack.enter_async_context(TeamsServer(ack_s=8.0, time_scale=0.0))
-        session = await stack.enter_async_context(aiohttp.ClientSession())
-        bot = Bot(teams, database, session, addresses.owner)
-        await bot.serve(stack)
-        bot.stack = stack
-        yield bot
+    async with open_bot(database, addresses) as opened:
+        yield opened
 
 
 ANSWER = Answer("You have 28 days.", Origin.DOCUMENTS, None, model="m")
@@ -236,36 +111,40 @@ async def test_old_keys_stay_where_new_ones_cannot_be_had(bot):
     assert await keys.get("key-1") is first
 
 
-def test_nothing_starts_without_an_app_id():
-    with pytest.raises(UsageError, match="TEAMS_APP_ID"):
-        Authenticator(" ", None)
-    assert wrong_settings(Settings(teams_app_id="", teams_authentication="on")) != []
-    with pytest.raises(UsageError, match="TEAMS_APP_PASSWORD"):
-        open_link(Settings(teams_app_id="x", teams_tenant_id="y"), None, None)
+async def test_a_key_that_is_known_makes_no_forger_known(bot):
+    assert (await bot.teams.say(bot.chat, bot.ann, "hello")).acks[0].status == 200
+    for forgery in FORGERIES:
+        assert (await bot.teams.attempt(bot.chat, bot.ann, forgery)).status in (401, 403), forgery
+    assert len(await bot.rows()) == 1
 
 
-def test_authentication_is_off_on_loopback_alone():
-    off = Settings(teams_authentication="off")
-    assert wrong_settings(off, "127.0.0.1") == wrong_settings(off, "::1") == []
-    assert "127.0.0.1" in wrong_settings(off, "0.0.0.0")[0]
-    assert [is_loopback(host) for host in ("127.0.0.5", "localhost", "10.0.0.1", "example.org")] == [
-        True,
-        True,
-        False,
-        False,
-    ]
-
-
-async def test_with_authentication_off_only_this_machine_is_heard(bot):
+async def test_with_authentication_off_only_programs_of_this_machine_are_heard(bot):
     bot.teams.rules.signs = False
     bot.transport._tokens = None
     async with AsyncExitStack() as stack:
         await bot.serve(stack, authenticator=Unauthenticated())
         assert (await bot.teams.say(bot.chat, bot.ann, "hello")).acks[0].status == 200
         assert len(await bot.rows()) == 1
-        headers = {"X-Forwarded-For": "10.0.0.1"}
-        async with bot.session.post(bot.url, json={}, headers=headers) as response:
-            assert response.status == 403
+        ours = {"serviceUrl": "http://127.0.0.1/"}
+        for headers in (
+            {"X-Forwarded-For": "10.0.0.1"},
+            {"Host": "evil.example"},
+            {"Host": "evil.example:3978"},
+            {"Host": "127.0.0.1.evil.example"},
+            {"Host": "[::1"},
+            {"Origin": "https://evil.example"},
+            {"Origin": "null"},
+            {"Origin": bot.url.removesuffix("/teams/messages")},
+        ):
+            async with bot.session.post(bot.url, json=ours, headers=headers) as response:
+                assert response.status == 403, headers
+        for kind in ("text/plain", "application/x-www-form-urlencoded", "multipart/form-data", ""):
+            async with bot.session.post(bot.url, data=json.dumps(ours), headers={"Content-Type": kind}) as response:
+                assert response.status == 415, kind
+        for host in ("localhost", "127.0.0.1:1", "[::1]:3978"):
+            async with bot.session.post(bot.url, json=ours, headers={"Host": host}) as response:
+                assert response.status == 200, host
+        assert len(await bot.rows()) == 1
 
 
 # What is taken in
@@ -382,13 +261,6 @@ async def test_unknown_tenants_are_refused_politely_and_nothing_is_kept(bot):
     assert bot.tenant.tenant_id in told.text
 
 
-def test_directories_have_tenants():
-    assert tenants(Settings(teams_tenant_id="ABC"))("abc") == 1
-    served = tenants(Settings(teams_tenants="abc=7, def", tenant_id=3))
-    assert [served(name) for name in ("ABC", "def", "ghi", "")] == [7, 3, None, None]
-    assert tenants(Settings(teams_tenants="*", tenant_id=3))("anybody") == 3
-
-
 async def test_the_code_of_an_administrator_is_never_stored(bot):
     await bot.teams.say(bot.chat, bot.ann, "/admin secret-code")
     assert await bot.rows() == []
@@ -462,45 +334,6 @@ async def test_a_thumb_is_stored_and_answered_in_the_same_response(bot):
     assert (row["kind"], row["body"]["detail"]) == (Kind.FEEDBACK, {"rating": -1, "reason": "too short"})
     form = await bot.teams.feedback_form(shown, bot.ann)
     assert form.body["task"]["value"]["card"]["content"]["type"] == "AdaptiveCard"
-
-
-async def test_a_person_is_asked_for_once_however_often_it_is_pressed(bot):
-    shown = await bot.answered(await bot.teams.say(bot.chat, bot.ann, "How many days?"), ANSWER)
-    ack = await bot.teams.press(shown, bot.ann, "I need a person")
-    assert (ack.status, ack.body["statusCode"]) == (200, 200)
-    assert ack.body["type"] == "application/vnd.microsoft.activity.message"
-    await bot.teams.press(shown, bot.ann, "I need a person")
-    submitted = await bot.teams.press(shown, bot.ann, "I need a person", execute=False)
-    assert submitted.status == 200
-    assert [row["body"]["message"]["text"] for row in await bot.rows()] == ["How many days?", "/human"]
-
-
-async def test_a_private_answer_is_shared_by_its_reader_alone(bot):
-    said = await bot.teams.say(bot.group, bot.ann, "how many days?", targeted=True)
-    shown = await bot.answered(said, Answer("28 days.", Origin.DOCUMENTS, None, private=True), bot.group)
-    assert shown.targeted_to == bot.ann.user_id
-    ack = await bot.teams.press(shown, bot.bob, "Share with channel")
-    assert "no longer" in ack.body["value"]
-    ack = await bot.teams.press(shown, bot.ann, "Share with channel")
-    assert ack.body["value"] == "The answer is in the channel now."
-    shared = (await bot.notices())[-1]
-    assert shared["content"]["private"] is False
-    assert (shared["thread"], "private" in shared["address"]) == (bot.group.conversation_id, False)
-
-
-async def test_a_ticket_shows_how_it_stands(bot):
-    await bot.teams.say(bot.chat, bot.ann, "hello")
-    (row,) = await bot.rows()
-    await bot.fetch(
-        "insert into tickets (tenant_id, number, state, question, transcript, reason, answer) "
-        "values (1, 7, 'answered', 'q', 't', 'r', 'a')"
-    )
-    card = card_message(cards.ticket_card(7, TicketState.OPEN))
-    await bot.transport.send(row["body"]["address"], addressed(card, row["body"]["address"]))
-    shown = bot.teams.answers(bot.chat)[-1]
-    await bot.teams.press(shown, bot.ann, "Refresh", execute=False)
-    await bot.teams.until(lambda: shown.edits)
-    assert "A person has answered" in json.dumps(shown.cards)
 
 
 async def test_an_unknown_invoke_is_no_error(bot):

@@ -512,7 +512,7 @@ async def test_what_people_do_is_what_we_read(teams, office, bot):
     seen = Seen(1, file_hosts=(teams.host,))
     first, edit, gone, private, added, also, typing = (from_activity(activity, seen) for activity, _ in bot.heard)
     assert (first.incoming.message.text, len(first.files)) == ("/help", 1)
-    assert (edit.incoming.kind, edit.incoming.message.text) == (Kind.EDIT, "help new")
+    assert (edit.incoming.kind, edit.incoming.message.text) == (Kind.EDIT, "/help new")
     assert edit.incoming.revision > 0
     assert (gone.incoming.kind, gone.incoming.target) == (Kind.DELETE, said.activity_id)
     assert private.incoming.message.text == "/ask what is new?"

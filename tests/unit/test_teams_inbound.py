@@ -287,8 +287,11 @@ def test_feedback_carries_the_words_of_its_form():
     rated = from_invoke(invoke("message/submitAction", value), SEEN).incoming
     assert (rated.kind, rated.target) == (Kind.FEEDBACK, "55")
     assert rated.detail == {"rating": -1, "reason": "short"}
-    value["actionValue"] = {"reaction": "like", "feedback": "no JSON"}
+    value["actionValue"] = {"reaction": "like", "feedback": "{}"}
     assert from_invoke(invoke("message/submitAction", value), SEEN).incoming.detail == {"rating": 1, "reason": ""}
+    value["actionValue"] = {"reaction": "like", "feedback": " no JSON "}
+    local = from_invoke(invoke("message/submitAction", value, replyToId=None), SEEN).incoming
+    assert (local.target, local.detail) == ("", {"rating": 1, "reason": "no JSON"})
     value["actionValue"] = {"reaction": "shrug"}
     assert isinstance(from_invoke(invoke("message/submitAction", value), SEEN), Ignored)
 

@@ -25,6 +25,7 @@ from adapters.teams.outbound import (
     units_of,
     welcome,
 )
+from core import wording
 from core.documents import Citation
 from core.domain import Answer, Origin, TicketState
 
@@ -129,6 +130,12 @@ def test_a_ticket_takes_the_place_of_the_buttons():
     (card,) = [item["content"] for item in sent["attachments"]]
     assert [block["text"] for block in card["body"]] == ["Ticket 7", "Ein Mensch wird hier antworten."]
     assert card["actions"][0]["data"] == {"number": 7, "language": "de", "frontdesk": "ticket"}
+
+
+def test_a_persons_words_come_without_a_card_that_says_they_are_awaited():
+    words = f"{wording.person_answered(7)}\n\nOnly a small one."
+    (sent,) = render(answer(words, (), Origin.PERSON, ticket_number=7, model=""), Scope.PERSONAL)
+    assert "attachments" not in sent
 
 
 def test_a_ticket_that_is_over_asks_no_more():
