@@ -227,7 +227,9 @@ def scope(
     platform: Platforms = None,
     channel: Annotated[
         list[str] | None,
-        typer.Option("--channel", metavar="CHANNEL", help="Only in this one, or for this person; may be repeated; '' for all."),
+        typer.Option(
+            "--channel", metavar="CHANNEL", help="Only in this one, or for this person; may be repeated; '' for all."
+        ),
     ] = None,
     json: Json = False,
 ) -> None:

@@ -24,9 +24,10 @@ from adapters.slack.forms import Means
 from adapters.slack.home import Home
 from adapters.slack.interactions import Interactions
 from adapters.slack.listen import Dispatcher, Listener
-from adapters.slack.oauth import InstalledTokens, OAuth, OAuthApp, OneWorkspace
+from adapters.slack.oauth import EVERY_WORKSPACE, InstalledTokens, OAuth, OAuthApp, OneWorkspace
+from adapters.slack.outsiders import Outsiders
 from adapters.slack.parts import Parts
-from adapters.slack.people import People, parse_rule
+from adapters.slack.people import People, Rule, parse_rule
 from adapters.slack.router import Router
 from adapters.slack.socket import Sockets
 from adapters.slack.sources import Shown
@@ -37,14 +38,17 @@ from bots.threads import KeptThreads
 from core.actions_call import Tools
 from core.attached import Uploads
 from core.checks import Look
-from core.errors import UsageError
+from core.commands import parse
+from core.domain import Ticket
+from core.errors import NotFound, UsageError
 from core.file_tickets import FileTickets, TicketedUploads
+from core.inbox import Thread
 from core.listening import Listening
 from core.meter import Meter
-from core.outbox import Channel, Target
+from core.outbox import Channel, Delivery, Target
 from core.pacing import Pacer
 from core.places import Place, Platform
-from core.taking import Accepts, Instant
+from core.taking import Accepts, Instant, stop_of
 from core.ticket_work import TicketWork
 
 Workspaces: TypeAlias = OneWorkspace | InstalledTokens
@@ -90,10 +94,30 @@ def wrong_settings(settings: Settings) -> list[str]:
         needed = ("slack_client_secret", "slack_encryption_keys", "public_url", "slack_workspaces")
         wrong += [f"SLACK_CLIENT_ID needs {name.upper()} too." for name in needed if not getattr(settings, name)]
     try:
-        parse_rule(settings.slack_administrators)
+        make_rule(settings)
     except UsageError as error:
         wrong.append(str(error))
     return wrong
+
+
+def make_rule(settings: Settings) -> Rule:
+    """Say whom Slack makes administrators; raises UsageError for a rule that makes none whom it names."""
+    homes = home_workspaces(settings)
+    rule = parse_rule(settings.slack_administrators, homes)
+    if homes is not None and not homes and (rule.groups or any("/" not in user for user in rule.users)):
+        raise UsageError(
+            "SLACK_ADMINISTRATORS: with several workspaces write T.../U... for a person, or set SLACK_HOME_WORKSPACES."
+        )
+    return rule
+
+
+def home_workspaces(settings: Settings) -> frozenset[str] | None:
+    """List the workspaces whose own administrators administer; None where there is only one workspace."""
+    if settings.slack_bot_token is not None:
+        return None
+    installing = settings.slack_workspaces
+    alone = installing if len(installing) == 1 and EVERY_WORKSPACE not in installing else frozenset()
+    return settings.slack_home_workspaces or alone
 
 
 @asynccontextmanager
@@ -109,9 +133,11 @@ async def open_slack(
     meter: Meter,
 ) -> AsyncIterator[SlackParts]:
     """Open Slack as SETTINGS have it; raises UsageError for what cannot be."""
-    tickets = await _tickets(settings, database, link, tools, acceptance)
-    home = Home(link.api, tools)
-    means = _means(settings, database, link, tools, home, tickets)
+    tickets = await _tickets(settings, database, link, tools, acceptance, inbox)
+    people = People(link.api, make_rule(settings))
+    outsiders = Outsiders(people, guests_allowed=settings.slack_guests == "allow")
+    home = Home(link.api, tools, outsiders=outsiders)
+    means = _means(settings, database, link, tools, home, people, tickets)
     interactions = Interactions(means)
     kept = KeptThreads(inbox, PostgresAuthors(database))
     parts = Parts(
@@ -123,15 +149,28 @@ async def open_slack(
         meter=meter,
         files=means.files,
         file_secret=means.file_secret,
+        outsiders=outsiders,
         interactions=interactions,
         commands=commands,
-        show=Shown(link.api, PostgresOutbox(database)).show,
+        show=Shown(link.api, PostgresOutbox(database), question_of=_asking(tools, inbox)).show,
         files_of=kept.files_of,
+        is_answering=inbox.is_answering,
+        ticket_of=_ticket_of(tools, inbox),
         rename=_renaming(tools),
     )
     router = Router(parts, prefix=settings.slack_prefix)
+
+    async def stop(target: Target) -> None:
+        await acceptance.accept(stop_of(target))
+
     try:
-        channel = SlackChannel(link.api, entitle=home.entitle)
+        channel = SlackChannel(
+            link.api,
+            on_stop=stop,
+            entitle=home.entitle,
+            question_of=_asking(tools, inbox),
+            asker_of=tools.authors.asker,
+        )
         parts_of_slack = _parts(settings, link, channel, Dispatcher(router, meter), meter)
         yield replace(parts_of_slack, ticket_target=tickets.where.target if tickets else None)
     finally:
@@ -139,12 +178,18 @@ async def open_slack(
 
 
 def _means(
-    settings: Settings, database: Database, link: SlackLink, tools: Tools, home: Home, tickets: TicketThreads | None
+    settings: Settings,
+    database: Database,
+    link: SlackLink,
+    tools: Tools,
+    home: Home,
+    people: People,
+    tickets: TicketThreads | None,
 ) -> Means:
     return Means(
         api=link.api,
         workspaces=link.workspaces,
-        people=People(link.api, parse_rule(settings.slack_administrators)),
+        people=people,
         tools=tools,
         files=FileTickets(PostgresUploads(database), TICKET_TYPE),
         home=home,
@@ -153,6 +198,33 @@ def _means(
         tickets=tickets,
         prefix=settings.slack_prefix,
     )
+
+
+def _asking(tools: Tools, inbox: PostgresInbox) -> Callable[[Delivery], Awaitable[str]]:
+    async def question_of(delivery: Delivery) -> str:
+        """Return the words that a delivery answers; empty where they are gone."""
+        tenant_id, content = delivery.target.tenant_id, delivery.content
+        try:
+            if delivery.inbox_id is not None:
+                text = (await inbox.entry(tenant_id, delivery.inbox_id)).incoming.message.text
+                parsed = parse(text)
+                return parsed.text if parsed is not None and parsed.name == "ask" else text
+            if content is not None and content.ticket_number is not None:
+                return (await tools.tickets.ticket(tenant_id, content.ticket_number)).question
+        except NotFound:  # erased meanwhile
+            pass
+        return ""
+
+    return question_of
+
+
+def _ticket_of(tools: Tools, inbox: PostgresInbox) -> Callable[[Thread, str], Awaitable[Ticket | None]]:
+    async def ticket_of(thread: Thread, message_id: str) -> Ticket | None:
+        entry = await inbox.find(thread, message_id)
+        number = entry.ticket_number if entry is not None else None
+        return await tools.tickets.ticket(thread.tenant_id, number) if number is not None else None
+
+    return ticket_of
 
 
 def _renaming(tools: Tools) -> Callable[[int, str, Place, str], Awaitable[None]]:
@@ -224,7 +296,7 @@ def _oauth(settings: Settings, installations: PostgresInstallations, workspaces:
 
 
 async def _tickets(
-    settings: Settings, database: Database, link: SlackLink, tools: Tools, acceptance: Accepts
+    settings: Settings, database: Database, link: SlackLink, tools: Tools, acceptance: Accepts, inbox: PostgresInbox
 ) -> TicketThreads | None:
     """Open the channel in which tickets are answered, where there is one."""
     if settings.slack_ticket_channel is None:
@@ -236,4 +308,5 @@ async def _tickets(
     team_id, channel = read_ticket_channel(settings.slack_ticket_channel, known)
     work = TicketWork(tools.tickets, tools.sessions, tools.authors, tools.outbox)
     where = TicketChannel(settings.tenant_id, team_id, channel)
-    return TicketThreads(where, PostgresAnnouncements(database), work, acceptance)
+    was_taken = KeptThreads(inbox, PostgresAuthors(database)).has_message
+    return TicketThreads(where, PostgresAnnouncements(database), work, acceptance, was_taken=was_taken)

@@ -3,6 +3,7 @@
 from core import command_words as words
 from core.access import Redemption
 from core.actions_call import Call, Tools
+from core.authors import reply_target
 from core.domain import Ticket, TicketState
 from core.errors import NotFound
 from core.redact import redact
@@ -58,7 +59,9 @@ async def _work(work: TicketWork, call: Call, ticket: Ticket) -> str:
         if not await work.take(call.tenant_id, number):
             return call.say(words.TICKET_NO_SESSION, number=number)
         return call.say(words.TICKET_TAKEN, number=number, command=call.command(f"tickets answer {number} ..."))
-    sent = await work.answer(call.tenant_id, number, redact(call.parsed.after(2)).text)
+    text, answerer = redact(call.parsed.after(2)).text, await reply_target(work.authors, call.message)
+    receipt = call.message.delivery.outbox_id if call.message.delivery else None
+    sent = await work.answer(call.tenant_id, number, text, answerer=answerer, language=call.language, receipt=receipt)
     return call.say(words.TICKET_SENT if sent else words.TICKET_KEPT, number=number)
 
 

@@ -11,7 +11,7 @@ from uuid import UUID
 
 from core.domain import Answer, DeliveryKey, Origin, Ticket, TicketState
 from core.errors import StoreUnavailable
-from core.escalation import Tickets
+from core.escalation import Tickets, wants_person
 from core.outbox import Target
 
 LONGEST_TRANSCRIPT = 6_000
@@ -98,6 +98,10 @@ class AnnouncedTickets:
         """Add a person's answer to the ticket and to the session the question came from."""
         return await self._tickets.answer(tenant_id, number, text)
 
+    async def correct(self, tenant_id: int, number: int, before: str, text: str) -> Ticket:
+        """Put TEXT in the place of a person's answer that was BEFORE, in the ticket and in its session."""
+        return await self._tickets.correct(tenant_id, number, before, text)
+
     async def close(self, tenant_id: int, number: int) -> Ticket:
         """Close a ticket; closing it again changes nothing."""
         return await self._tickets.close(tenant_id, number)
@@ -105,17 +109,26 @@ class AnnouncedTickets:
 
 def announcement(ticket: Ticket) -> Answer:
     """Write what is told of a new ticket, as Markdown; a command's answer with a ticket is always this."""
-    transcript = ticket.transcript or ticket.question
+    transcript = _without_wish(ticket.transcript)
     if len(transcript) > LONGEST_TRANSCRIPT:
         transcript = "…" + transcript[-LONGEST_TRANSCRIPT:]
-    text = "\n\n".join(
-        (
-            f"**Ticket {ticket.number}**: {ticket.reason}",
-            quoted(transcript),
-            "Whoever replies in this thread answers the author.",
-        )
+    asked = [ticket.question] if ticket.question != ticket.reason and not wants_person(ticket.question) else []
+    is_all = not transcript or transcript == f"author: {ticket.question}"
+    parts = (
+        f"**Ticket {ticket.number}**: {ticket.reason}",
+        *map(quoted, asked),
+        *([] if is_all else ["What was said before:" if asked else "What was said:", quoted(transcript)]),
+        "Whoever replies in this thread answers the author.",
     )
+    text = "\n\n".join(parts)
     return Answer(text, Origin.COMMAND, ticket.session_id, ticket_number=ticket.number)
+
+
+def _without_wish(transcript: str) -> str:
+    """Drop the last line of a transcript where it only asks for a person."""
+    before, _, last = transcript.rpartition("\n")
+    is_wish = last.startswith("author: ") and wants_person(last.removeprefix("author: ").removeprefix("/"))
+    return before if is_wish else transcript
 
 
 def quoted(text: str) -> str:

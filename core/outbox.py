@@ -83,6 +83,14 @@ class Delivery:
     partial: str = ""  # what had been shown when a worker died or was stopped
 
 
+@dataclass(frozen=True, slots=True)
+class Cause:
+    """What brings a delivery about: the same cause brings about one, whatever is sent because of it."""
+
+    outbox_id: int  # of the delivery that led to it
+    what: str  # share, person
+
+
 class Settled(StrEnum):
     """How a delivery ended."""
 
@@ -122,8 +130,14 @@ class Outbox(Protocol):
     async def settle(self, delivery: Delivery, how: Settled, reason: str = "") -> None:
         """End the delivery."""
 
-    async def enqueue(self, target: Target, purpose: Purpose, content: Answer) -> int:
-        """Store something to be sent by whichever worker is free; return its outbox id."""
+    async def enqueue(self, target: Target, purpose: Purpose, content: Answer, *, cause: Cause | None = None) -> int:
+        """Store something to be sent by whichever worker is free; return its outbox id.
+
+        Where CAUSE has brought about a delivery already, CONTENT takes the place of what was sent there.
+        """
+
+    async def caused(self, tenant_id: int, cause: Cause) -> Delivery | None:
+        """Look up what CAUSE has brought about, without opening it."""
 
 
 class Posting:

@@ -193,6 +193,9 @@ class TicketStore(Protocol):
     async def answer(self, tenant_id: int, number: int, text: str) -> Ticket:
         """Add a person's answer to the ticket and to the session the question came from."""
 
+    async def correct(self, tenant_id: int, number: int, before: str, text: str) -> Ticket:
+        """Put TEXT in the place of a person's answer that was BEFORE, in the ticket and in its session."""
+
     async def close(self, tenant_id: int, number: int) -> Ticket:
         """Close a ticket; closing it again changes nothing."""
 

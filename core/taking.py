@@ -3,7 +3,7 @@
 from typing import Protocol
 
 from core.commands import parse
-from core.domain import Answer, Message
+from core.domain import Answer, Author, Message
 from core.inbox import Accepted, Incoming, Kind
 from core.outbox import Purpose, Target, target_of
 
@@ -27,6 +27,23 @@ class Enqueues(Protocol):
 
     async def enqueue(self, target: Target, purpose: Purpose, content: Answer) -> int:
         """Store something to be sent by whichever worker is free."""
+
+
+def stop_of(target: Target) -> Incoming:
+    """Make the event of a reader who stopped what is sent to TARGET, where a platform tells it only as a refusal."""
+    event_id = f"stopped:{target.place.thread}:{target.message_id}"
+    author = Author(target.author_id)
+    message = Message(target.tenant_id, target.place, author, "", installation=target.installation)
+    return Incoming(
+        message=message,
+        installation=target.installation,
+        event_id=event_id,
+        message_id=event_id,
+        kind=Kind.STOP,
+        target=target.message_id,
+        address=target.address,
+        request_id=target.request_id,
+    )
 
 
 async def carry_out_secretly(incoming: Incoming, commands: Instant | None, outbox: Enqueues) -> bool:

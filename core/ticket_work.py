@@ -6,8 +6,9 @@ from core import wording
 from core.authors import Authors
 from core.domain import Answer, Origin, Ticket, TicketState
 from core.errors import NotFound, UsageError
-from core.outbox import Outbox, Purpose
+from core.outbox import Cause, Outbox, Purpose, Target
 from core.ports import SessionStore, TicketStore
+from core.sending import with_answerer
 
 
 @dataclass(frozen=True, slots=True)
@@ -19,28 +20,56 @@ class TicketWork:
     authors: Authors
     outbox: Outbox
 
-    async def answer(self, tenant_id: int, number: int, text: str) -> bool:
+    async def answer(
+        self,
+        tenant_id: int,
+        number: int,
+        text: str,
+        *,
+        answerer: Target | None = None,
+        language: str = "en",
+        receipt: int | None = None,
+    ) -> bool:
         """Keep the answer and send it to the author; False where they can only read it in their session.
 
-        A repetition after a crash keeps nothing twice and may send twice. Raises NotFound, and UsageError for a closed
-        ticket.
+        ANSWERER hears in LANGUAGE where the platform refuses it for good. RECEIPT is the delivery that acknowledges
+        the answer to whoever gave it: other words with the same one take the place of the first ones, and
+        wording.WITHDRAWN takes them back. Without it a repetition after a crash keeps nothing twice and may send
+        twice. Raises NotFound, and UsageError for a closed ticket.
         """
-        ticket = await self.tickets.ticket(tenant_id, number)
-        if not _ends_with(ticket.answer, text):
-            ticket = await self.tickets.answer(tenant_id, number, text)
+        cause = Cause(receipt, "person") if receipt is not None else None
+        ticket, is_kept = await self._keep(tenant_id, number, text, cause)
+        if not is_kept:
+            return False
         target = await self.authors.asker(tenant_id, number)
         if target is None:
             return False
-        language = await self._language(tenant_id, ticket)
+        if answerer is not None:
+            target = with_answerer(target, answerer, language)
+        spoken = await self._language(tenant_id, ticket)
+        words = wording.say(text, spoken) if text == wording.WITHDRAWN else text
         said = Answer(
-            text=f"{wording.person_answered(number, language)}\n\n{text}",
+            text=f"{wording.person_answered(number, spoken)}\n\n{words}",
             origin=Origin.PERSON,
             session_id=ticket.session_id,
             ticket_number=number,
-            language=language,
+            language=spoken,
         )
-        await self.outbox.enqueue(target, Purpose.PERSON, said)
+        await self.outbox.enqueue(target, Purpose.PERSON, said, cause=cause)
         return True
+
+    async def _keep(self, tenant_id: int, number: int, text: str, cause: Cause | None) -> tuple[Ticket, bool]:
+        """Keep TEXT in the ticket; False where it takes back what was never sent."""
+        ticket = await self.tickets.ticket(tenant_id, number)
+        earlier = await self.outbox.caused(tenant_id, cause) if cause is not None else None
+        if earlier is not None and earlier.content is not None:
+            before = _words_of(earlier.content)
+            return (await self.tickets.correct(tenant_id, number, before, text) if before != text else ticket), True
+        if text == wording.WITHDRAWN:
+            return ticket, False
+        if not _ends_with(ticket.answer, text):
+            ticket = await self.tickets.answer(tenant_id, number, text)
+        return ticket, True
 
     async def take(self, tenant_id: int, number: int) -> bool:
         """Let a person answer in the ticket's session; False where it was deleted. Raises NotFound and UsageError."""
@@ -71,6 +100,11 @@ class TicketWork:
             return (await self.sessions.session(tenant_id, ticket.session_id)).language or "en"
         except NotFound:  # deleted in between
             return "en"
+
+
+def _words_of(answer: Answer) -> str:
+    """Take the words of a person from below the line that says they are a person's."""
+    return answer.text.removeprefix(wording.person_answered(answer.ticket_number or 0, answer.language)).lstrip("\n")
 
 
 def _ends_with(answer: str, text: str) -> bool:

@@ -103,6 +103,13 @@ where tenant_id = $1 and platform = $2 and installation = $3 and channel = $4 an
 order by revision desc, inbox_id desc limit 1
 """
 
+_IS_ANSWERING = """
+select exists (
+    select from inbox
+    where tenant_id = $1 and platform = $2 and installation = $3 and channel = $4 and thread = $5 and state <> 'ended'
+        and kind in ('message', 'edit'))
+"""
+
 _ORPHANS = """
 select distinct platform, installation, channel, thread from inbox
 where tenant_id = $1 and state <> 'ended' and received_at < now() - make_interval(secs => $2)
@@ -219,6 +226,11 @@ class PostgresInbox:
         async with self._database.tenant(thread.tenant_id) as connection:
             record = await connection.fetchrow(_ROWS + _FIND, *channel_of(thread), message_id)
         return read_entry(record) if record else None
+
+    async def is_answering(self, thread: Thread) -> bool:
+        """Tell whether a message of THREAD waits for its answer, or is being answered."""
+        async with self._database.tenant(thread.tenant_id) as connection:
+            return bool(await connection.fetchval(_IS_ANSWERING, *channel_of(thread), thread.place.thread))
 
     async def wake(self, thread: Thread, *, after_s: float = 0.0, priority: int = 0) -> None:
         """Enqueue THREAD once more, to be served no sooner than after AFTER_S seconds."""

@@ -106,12 +106,6 @@ select procrastinate_defer_jobs_v1(array[row(
 from made
 """
 
-# An answer that was given anew has a new address, and may be followed again.
-_FOLLOW = """
-update outbox set address = address || '{"followed": true}' where outbox_id = $1 and not address ? 'followed'
-returning outbox_id
-"""
-
 _RATE = """
 insert into feedback (tenant_id, outbox_id, author_id, rating, reason) values ($1, $2, $3, $4, $5)
 on conflict (outbox_id, author_id) do update
@@ -223,13 +217,6 @@ class PostgresOutbox:
         async with self._database.tenant(tenant_id) as connection:
             record = await connection.fetchrow(_CAUSED, cause.outbox_id, _name(cause))
         return _delivery(record) if record else None
-
-    async def enqueue_once(self, of: int, target: Target, purpose: Purpose, content: Answer) -> int | None:
-        """Store something that follows from the delivery OF; None where something was before, or OF is not there."""
-        async with self._database.tenant(target.tenant_id) as connection:
-            if await connection.fetchval(_FOLLOW, of) is None:
-                return None
-            return await enqueue(connection, target, purpose, content)
 
     async def rate(self, tenant_id: int, outbox_id: int, author_id: str, rating: int, reason: str) -> None:
         """Keep what an author thinks of an answer, in place of what they thought before; raises NotFound."""

@@ -1,5 +1,6 @@
 """Tickets: questions handed to a person."""
 
+import re
 from uuid import UUID
 
 import asyncpg
@@ -50,6 +51,14 @@ _NEWEST = "select number from tickets where session_id = $1 and state <> 'closed
 
 _APPEND = """
 update tickets set transcript = transcript || E'\\nauthor: ' || $2::text, updated_at = now() where number = $1
+"""
+
+
+_CORRECT = "update tickets set answer = $2, updated_at = now() where number = $1"
+
+_CORRECT_TURN = """
+update turns set text = $3 where turn_id = (
+    select max(turn_id) from turns where session_id = $1 and role = 'person' and text = $2)
 """
 
 
@@ -153,6 +162,17 @@ class PostgresTickets:
                     ticket.question,
                     Origin.PERSON.value,
                 )
+            return await _ticket(connection, number)
+
+    async def correct(self, tenant_id: int, number: int, before: str, text: str) -> Ticket:
+        """Put TEXT in the place of a person's answer that was BEFORE, in the ticket and in its session."""
+        async with self._database.tenant(tenant_id) as connection:
+            ticket = await _ticket(connection, number, lock=True)
+            found = list(re.finditer(rf"(?:\A|(?<=\n\n)){re.escape(before)}(?=\n\n|\Z)", ticket.answer))
+            if found:
+                answer = ticket.answer[: found[-1].start()] + text + ticket.answer[found[-1].end() :]
+                await connection.execute(_CORRECT, number, answer)
+            await connection.execute(_CORRECT_TURN, ticket.session_id, before, text)
             return await _ticket(connection, number)
 
     async def close(self, tenant_id: int, number: int) -> Ticket:

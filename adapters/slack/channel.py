@@ -6,13 +6,15 @@ from dataclasses import dataclass, field
 from weakref import WeakValueDictionary
 
 from adapters.slack.api import Refusal, SlackApi
+from adapters.slack.late import to_direct
 from adapters.slack.line import Line, is_direct, thread_of
+from adapters.slack.manner import Abilities, Manner
 from adapters.slack.private import delete_file
-from adapters.slack.stream import Abilities, Manner, SlackReply
+from adapters.slack.stream import SlackReply
 from core import wording
 from core.domain import Answer
 from core.errors import ChannelUnavailable
-from core.outbox import Doubt, LiveReply, Posting, Target
+from core.outbox import Delivery, Doubt, LiveReply, Posting, Target
 from core.places import Platform
 
 _STATUS_S = 60.0  # Slack takes a status away after two minutes
@@ -59,17 +61,22 @@ class SlackChannel:
         offers_person: bool = True,
         on_stop: Callable[[Target], Awaitable[None]] | None = None,
         entitle: Callable[[Target, Answer], Awaitable[None]] | None = None,
+        question_of: Callable[[Delivery], Awaitable[str]] | None = None,
+        asker_of: Callable[[int, int], Awaitable[Target | None]] | None = None,
         language: str = "en",
         clock: Callable[[], float] = time.monotonic,
+        now: Callable[[], float] = time.time,
     ) -> None:
         """Send through API; LANGUAGE is that of the working signal, which comes before an author's is known.
 
         ON_STOP hears of a stream that a person has stopped, for the case that the event itself does not come; ENTITLE,
-        of each answer that was sent, to give its session a title. ENTITLE raises nothing.
+        of each answer that was sent, to give its session a title. ENTITLE raises nothing. QUESTION_OF names what a
+        delivery answers, for answers that are brought elsewhere than where they were asked for; ASKER_OF, who asked
+        what became a tenant's ticket, for its announcement.
         """
         self._api = api
         self._abilities = Abilities(clock)
-        self._manner = Manner(self._abilities, clock, offers_person, on_stop, entitle)
+        self._manner = Manner(self._abilities, clock, offers_person, on_stop, entitle, question_of, asker_of, now)
         self._signals = _Signals(clock)
         self._replies: WeakValueDictionary[tuple[str, ...], SlackReply] = WeakValueDictionary()
         self._status = wording.say(wording.LOOKING_UP, language)
@@ -130,6 +137,8 @@ class SlackChannel:
         """Delete all messages of a delivery; those only one person sees Slack deletes itself."""
         line = Line(self._api, posting)
         await line.delete_unrecorded()
+        if line.target.address.get("private") and any(sent.message_id[:1].isdigit() for sent in posting.delivery.sent):
+            line = await to_direct(line)
         for sent in posting.delivery.sent:
             if sent.message_id.startswith("file:"):
                 await delete_file(line, sent.message_id, sent.part)

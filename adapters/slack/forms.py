@@ -36,6 +36,10 @@ _AT_ONCE_S = 1.5  # the same where Slack waits for our answer
 _ADD_TITLE, _CHANNEL_TITLE = "Add documents", "How I answer here"
 _TRY_AGAIN = "Nothing was saved. Please submit it again in a moment."
 _UNSURE = "Slack did not say in time whether you may do this. Please try again."
+_STARTED = (
+    "Job {number} adds to {name}. Number of documents: {count}. I will write to you how it ends: look under Apps, in "
+    "your own conversation with me."
+)
 _TOO_LATE = "Slack closed the form before it was open. Please write the command again."
 
 Json = dict[str, Any]
@@ -211,7 +215,7 @@ class Forms:
         except UsageError as error:  # an impossible name, or it was removed meanwhile
             return modals.errors_of(Wrong({"new_kb": str(error)}))
         count = len(form.addresses) + len(form.files)
-        said = say(words.JOB_STARTED, number=number, name=base.name, count=count)
+        said = _STARTED.format(number=number, name=base.name, count=count)
         return modals.shown_instead(modals.message_view(_ADD_TITLE, said))
 
     async def _base(self, tenant_id: int, form: AddForm) -> KnowledgeBase:

@@ -13,6 +13,7 @@ from adapters.slack.api import Refusal
 from adapters.slack.limits import SECTION_TEXT, SESSION_TITLE, SUGGESTED_PROMPTS
 from adapters.slack.manifest import PROMPTS
 from adapters.slack.markup import escape
+from adapters.slack.outsiders import Outsiders
 from core.actions_call import Tools
 from core.domain import Answer, Session, Ticket
 from core.errors import ChannelUnavailable, NotFound, Rejected, StoreUnavailable
@@ -54,14 +55,23 @@ class Shown:
 class Home:
     """Publish Homes, suggest prompts, and carry out what is pressed there."""
 
-    def __init__(self, api: Calls, tools: Tools, *, prompts: Sequence[tuple[str, str]] = PROMPTS) -> None:
+    def __init__(
+        self,
+        api: Calls,
+        tools: Tools,
+        *,
+        prompts: Sequence[tuple[str, str]] = PROMPTS,
+        outsiders: Outsiders | None = None,
+    ) -> None:
         self._api = api
         self._tools = tools
+        self._outsiders = outsiders
         self._prompts = prompts
 
     async def publish(self, tenant_id: int, team_id: str, user_id: str, channel: str = "") -> None:
         """Show USER_ID their Home; raises as SlackApi.call does, and StoreUnavailable."""
-        shown = await self._look(tenant_id, user_id, channel)
+        outsider = self._outsiders is not None and await self._outsiders.is_outsider(team_id, user_id)
+        shown = await self._look(tenant_id, Reader(Place(Platform.SLACK, channel), user_id, outsider=outsider))
         await self._api.call("views.publish", team_id=team_id, user_id=user_id, view=home_view(shown, channel))
 
     async def suggest(self, team_id: str, channel: str) -> None:
@@ -114,12 +124,11 @@ class Home:
             await self._tools.sessions.set_favourite(tenant_id, session.session_id, favourite=wanted == "1")
         return True
 
-    async def _look(self, tenant_id: int, user_id: str, channel: str) -> Shown:
-        tools = self._tools
+    async def _look(self, tenant_id: int, reader: Reader) -> Shown:
+        tools, user_id = self._tools, reader.author_id
         kept = await tools.sessions.sessions(tenant_id, author_id=user_id, limit=_LOOKED_AT)
         sessions = [session for session in kept if session.place.platform is Platform.SLACK and session.turns]
         tickets = await tools.authors.tickets(tenant_id, Platform.SLACK, user_id)
-        reader = Reader(Place(Platform.SLACK, channel), user_id)
         readable = {kb_id for kb_id, _ in await tools.retriever.readable(tenant_id, reader, ())}
         bases = [base.name for base in await tools.knowledge.knowledge_bases(tenant_id) if base.kb_id in readable]
         return Shown(sessions[:_SESSIONS], tickets[:_TICKETS], bases[:_BASES])

@@ -78,6 +78,7 @@ class Seen:
     bot: Bot
     names: Mapping[str, str] = field(default_factory=dict)  # of the people it mentions, by user id
     request_id: str = ""
+    at_s: float = 0.0  # when it came in, in seconds since 1970; 0: not known
 
 
 def people_in(payload: Json) -> tuple[str, ...]:
@@ -216,7 +217,7 @@ def _incoming(
     parsed = parse(text) if kind is Kind.MESSAGE else None
     if parsed is not None and parsed.name == "stop":
         kind = Kind.STOP
-    address = {
+    address: dict[str, Any] = {
         "team": installation,
         "channel": channel,
         "thread_ts": thread_ts,
@@ -225,6 +226,8 @@ def _incoming(
         "user_team": text_at(message, "user_team") or text_at(message, "team") or installation,
         "channel_type": text_at(event, "channel_type"),
     }
+    if isinstance(shared := value_at(payload, "is_ext_shared_channel"), bool):
+        address["ext_shared"] = shared
     return Incoming(
         message=Message(
             tenant_id=seen.tenant_id,
@@ -232,6 +235,7 @@ def _incoming(
             author=Author(author, seen.names.get(author, "")),
             text=text,
             installation=installation,
+            direct=text_at(event, "channel_type") == "im",
         ),
         installation=installation,
         event_id=event_id_of(payload),

@@ -15,6 +15,7 @@ from adapters.slack import modals
 from adapters.slack.forms import Forms, Means, Who, find_who
 from adapters.slack.inbound import Bot, people_in
 from adapters.slack.payload import id_at
+from adapters.slack.rich_text import people_in as people_in_blocks
 from adapters.slack.tickets import after_press
 from core.errors import FrontdeskError
 from core.payloads import object_at, objects_at, text_at, value_at
@@ -92,10 +93,20 @@ class Interactions:
             token = await self._means.workspaces.of(team_id)
             bot = Bot(token.bot_user_id, token.bot_id, token.app_id)
             names = await self._means.people.names(
-                team_id, [each for each in people_in(payload) if each != bot.user_id]
+                team_id, [each for each in _mentioned(payload) if each != bot.user_id]
             )
-            return Handled() if await self._means.tickets.reply(payload, bot, names) else None
+            word = await self._means.tickets.reply(payload, bot, names)
+            if word:
+                self._start(self._tell(event, team_id, word), "a word on an answer")
+            return Handled() if word is not None else None
         return None
+
+    async def _tell(self, event: Mapping[str, Any], team_id: str, word: str) -> None:
+        """Say a word to whoever has just answered a ticket."""
+        where = {"channel": text_at(event, "channel"), "thread_ts": text_at(event, "thread_ts") or None}
+        await self._means.api.call(
+            "chat.postEphemeral", team_id=team_id, user=text_at(event, "user"), text=word, **where
+        )
 
     async def _removed(self, kind: str, payload: Mapping[str, Any], team_id: str) -> None:
         """Erase the token of a workspace that has removed the app, unless it was installed there again since."""
@@ -164,6 +175,13 @@ class Interactions:
         task = asyncio.create_task(_best_effort(work, what))
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
+
+
+def _mentioned(payload: Mapping[str, Any]) -> tuple[str, ...]:
+    """List the ids of people whom an answer names, in its text or its rich text."""
+    event = object_at(payload, "event")
+    message = object_at(event, "message") or event
+    return (*people_in(payload), *people_in_blocks(objects_at(message, "blocks")))
 
 
 async def _best_effort(work: Awaitable[None], what: str) -> None:

@@ -35,8 +35,9 @@ def is_direct(target: Target) -> bool:
 class Line:
     """Talk to Slack for one delivery."""
 
-    def __init__(self, api: SlackApi, posting: Posting) -> None:
-        target = posting.delivery.target
+    def __init__(self, api: SlackApi, posting: Posting, target: Target | None = None) -> None:
+        """Go where POSTING goes, or to TARGET instead."""
+        target = target or posting.delivery.target
         self.posting = posting
         self.target = target
         self.api = api
@@ -112,14 +113,22 @@ class Line:
             await self._delete(ts)
         await self.posting.forget(number)
 
-    async def _delete(self, ts: str) -> None:
+    async def clear(self) -> None:
+        """Delete what of the delivery stands in this channel; what stands elsewhere stays, and so does its record."""
+        for sent in self.posting.delivery.sent:
+            if _TS.fullmatch(sent.message_id) and await self._delete(sent.message_id):
+                await self.posting.forget(sent.part)
+
+    async def _delete(self, ts: str) -> bool:
+        """Delete a message; False where there is none."""
         try:
             await self.call("chat.delete", channel=self.channel, ts=ts)
         except Refusal as refusal:
             if refusal.code == "message_not_found":
-                return
+                return False
             await self._end_running(ts)
             await self.call("chat.delete", channel=self.channel, ts=ts)
+        return True
 
     async def _end_running(self, ts: str | None) -> None:
         """End a stream that may have ended by itself meanwhile."""
@@ -134,11 +143,11 @@ class Line:
 
     # Streams. docs.slack.dev/reference/methods/chat.startStream
 
-    async def start(self, text: str) -> None:
-        """Begin a stream with TEXT as the first message of the delivery."""
+    async def start(self, number: int, text: str) -> None:
+        """Begin a stream with TEXT as the message NUMBER."""
 
         async def send(_: str) -> str:
-            if (found := await self._found(0)) is not None:
+            if (found := await self._found(number)) is not None:
                 return found
             said = await self.call(
                 "chat.startStream",
@@ -151,23 +160,27 @@ class Line:
             )
             return str(said["ts"])
 
-        await self.posting.post(0, send)
+        await self.posting.post(number, send)
 
-    async def append(self, text: str) -> None:
-        """Add TEXT to the stream."""
-        ts = self.posting.message_id(0)
+    async def append(self, number: int, text: str) -> None:
+        """Add TEXT to the stream of the message NUMBER."""
+        ts = self.posting.message_id(number)
         await self.call("chat.appendStream", patience_s=0.0, channel=self.channel, ts=ts, chunks=_chunks(text))
 
-    async def stop(self, text: str = "", tail: Sequence[Block] = ()) -> None:
-        """End the stream with TEXT and the blocks below it."""
+    async def stop(self, number: int, text: str = "", tail: Sequence[Block] = (), *, goes_on: bool = False) -> None:
+        """End the stream of the message NUMBER with TEXT and the blocks below it; another one follows where it GOES_ON.
+
+        Raises as SlackApi.call does.
+        """
         await self.call(
             "chat.stopStream",
+            patience_s=0.0 if goes_on else PATIENCE_S,
             channel=self.channel,
-            ts=self.posting.message_id(0),
+            ts=self.posting.message_id(number),
             chunks=_chunks(text) if text else None,
             blocks=list(tail) or None,
-            session_status="active",
-            **self._about(0),
+            session_status="processing" if goes_on else "active",
+            **self._about(number),
         )
 
     # What a worker before may have left
@@ -208,7 +221,7 @@ class Line:
             elif metadata.get("event_payload") == wanted:
                 return str(message["ts"])
         known = {sent.message_id for sent in self.posting.delivery.sent}
-        for ts in reversed([ts for ts in nameless if ts not in known and ts > self._asked_ts]) if number == 0 else ():
+        for ts in reversed([ts for ts in nameless if ts not in known and ts > self._asked_ts]):
             # A stream says nothing of itself; but one that still runs in this thread can only be this delivery's.
             with suppress(Refusal):
                 await self.call("chat.stopStream", patience_s=0.0, channel=self.channel, ts=ts)

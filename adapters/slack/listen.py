@@ -113,7 +113,7 @@ def _make_app(router: Routes) -> AsyncApp:
         return AuthorizeResult(enterprise_id=enterprise_id, team_id=team_id)
 
     app = AsyncApp(
-        name="frontdesk",
+        name=_quiet.name,  # Bolt sets the level of the logger that has it
         logger=_quiet,
         client=AsyncWebClient(logger=_quiet),
         authorize=authorize,

@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from adapters.slack import limits
+from adapters.slack.cutting import cut_all
 from adapters.slack.markup import escape, plain, to_mrkdwn
 from adapters.slack.pressed import BAD, FEEDBACK, FEEDBACK_REASON, GOOD, HUMAN, PASSAGE, SHARE
 from adapters.slack.tickets import ticket_buttons
@@ -76,7 +77,7 @@ def render(
     PRIVATE is one that only its reader sees, who may share it where CAN_SHARE; SHARED_BY is the id of whoever did.
     """
     header, words = _introduced(answer)
-    texts = split_text(sound(words), BODY, cost) or [EMPTY]
+    texts = cut_all(sound(words), BODY, cost) or [EMPTY]
     head = (_context(header),) if header else ()
     tail = _tail(answer, outbox_id, private=private, can_share=can_share, offers_person=offers_person)
     if shared_by:
@@ -98,7 +99,7 @@ def render(
 
 def interim(markdown: str) -> Part:
     """Write what there is of an answer that grows: as much as fits one message."""
-    body = next(iter(split_text(sound(markdown), BODY, cost)), EMPTY)
+    body = next(iter(cut_all(sound(markdown), BODY, cost)), EMPTY)
     return Part(body, _text(body, "", ()))
 
 

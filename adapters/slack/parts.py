@@ -4,9 +4,10 @@ from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, Protocol
 
+from adapters.slack.outsiders import Outsiders
 from adapters.slack.people import People
 from adapters.slack.pressed import Pressed
-from core.domain import Attachment
+from core.domain import Attachment, Ticket
 from core.file_tickets import FileTickets
 from core.inbox import Thread
 from core.listening import Listening
@@ -89,8 +90,11 @@ class Parts:
     meter: Meter
     files: FileTickets
     file_secret: bytes  # what their tickets are signed with
+    outsiders: Outsiders | None = None  # None: there are none
     interactions: Interactions | None = None
     commands: Instant | None = None
     show: Callable[[Pressed, int], Awaitable[Handled | None]] | None = None  # a passage, or an answer to all
     files_of: Callable[[Thread, str], Awaitable[tuple[Attachment, ...]]] | None = None  # of a message taken in before
+    is_answering: Callable[[Thread], Awaitable[bool]] | None = None  # whether there is anything to stop
+    ticket_of: Callable[[Thread, str], Awaitable[Ticket | None]] | None = None  # of a message taken in before
     rename: Callable[[int, str, Place, str], Awaitable[None]] | None = None  # tenant, installation, place, title

@@ -9,6 +9,7 @@ from collections.abc import Awaitable, Callable, Iterable
 from dataclasses import dataclass
 from typing import Any, Protocol, TypeVar
 
+from adapters.slack.api import Refusal
 from core.errors import ChannelUnavailable, Rejected, UsageError
 from core.payloads import Json, object_at, text_at, value_at
 
@@ -16,9 +17,11 @@ KEPT_S = 600.0
 UNKNOWN_S = 60.0  # how long it stays unknown what Slack did not say
 WITHIN_S = 0.8  # for the names in a question, which is acknowledged afterwards
 RIGHTS_WITHIN_S = 1.2
+_OUTSIDE = ("is_restricted", "is_ultra_restricted", "is_stranger", "is_invited_user")
 _MOST_KNOWN = 10_000
 _MOST_NAMES = 10  # looked up for one message
 _USER = re.compile(r"[UW][A-Z0-9]{2,40}")
+_OF_TEAM = re.compile(r"[TE][A-Z0-9]{2,40}/[UW][A-Z0-9]{2,40}")
 _GROUP = re.compile(r"S[A-Z0-9]{2,40}")
 
 T = TypeVar("T")
@@ -38,21 +41,33 @@ class Rule:
 
     admins: bool = True  # of the workspace; its owners are admins too
     owners: bool = True
-    users: frozenset[str] = frozenset()
+    users: frozenset[str] = frozenset()  # U... for the home workspaces, T.../U... for the one they name
     groups: frozenset[str] = frozenset()
+    homes: frozenset[str] | None = None  # the workspaces whose word counts; None: there is only one
+
+    def counts(self, team_id: str) -> bool:
+        """Tell whether the word of a workspace counts."""
+        return self.homes is None or team_id in self.homes
 
 
-def parse_rule(text: str) -> Rule:
-    """Read admins, owners, ids of users and of user groups with commas between them, or none; raises UsageError."""
+def parse_rule(text: str, homes: Iterable[str] | None = None) -> Rule:
+    """Read admins, owners, ids of users and of user groups with commas between them, or none; raises UsageError.
+
+    All workspaces share one tenant, so an administrator of one administers what is read in all. HOMES are those
+    whose own word makes administrators; None where there is only one workspace.
+    """
     words = [word for part in text.split(",") if (word := part.strip())] or ["admins"]
-    users, groups = (frozenset(word for word in words if kind.fullmatch(word)) for kind in (_USER, _GROUP))
-    unknown = [word for word in words if word not in {*users, *groups, "admins", "owners", "none"}]
+    users, named, groups = (
+        frozenset(word for word in words if kind.fullmatch(word)) for kind in (_USER, _OF_TEAM, _GROUP)
+    )
+    unknown = [word for word in words if word not in {*users, *named, *groups, "admins", "owners", "none"}]
     if unknown:
         raise UsageError(
-            f"SLACK_ADMINISTRATORS: {unknown[0][:60]} is not admins, owners, none, the id of a person (U...) or of a "
-            "user group (S...)."
+            f"SLACK_ADMINISTRATORS: {unknown[0][:60]} is not admins, owners, none, the id of a person (U... or "
+            "T.../U...) or of a user group (S...)."
         )
-    return Rule("admins" in words, "admins" in words or "owners" in words, users, groups)
+    known = None if homes is None else frozenset(homes)
+    return Rule("admins" in words, "admins" in words or "owners" in words, users | named, groups, known)
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,10 +77,11 @@ class Person:
     name: str
     is_admin: bool = False
     is_owner: bool = False
+    is_outsider: bool = False  # a guest, or of another organisation
 
 
 class People:
-    """Look people up, each once in a while."""
+    """Look people and channels up, each once in a while."""
 
     def __init__(
         self,
@@ -91,6 +107,10 @@ class People:
     async def is_administrator(self, team_id: str, user_id: str, *, within_s: float = RIGHTS_WITHIN_S) -> bool | None:
         """Tell whether the rule makes somebody an administrator; None where Slack does not say in time."""
         rule = self._rule
+        if f"{team_id}/{user_id}" in rule.users:
+            return True
+        if not rule.counts(team_id):
+            return False
         if user_id in rule.users:
             return True
         asked = (self._group(team_id, group, within_s) for group in rule.groups)
@@ -100,6 +120,24 @@ class People:
         if person is None or None in groups:
             return None
         return (rule.admins and person.is_admin) or (rule.owners and person.is_owner)
+
+    async def is_outsider(self, team_id: str, user_id: str, *, within_s: float = RIGHTS_WITHIN_S) -> bool | None:
+        """Tell whether somebody is a guest or of another organisation; None where Slack does not say in time."""
+        person = await self._person(team_id, user_id, within_s)
+        return person.is_outsider if person is not None else None
+
+    async def is_shared(self, team_id: str, channel: str, *, within_s: float = RIGHTS_WITHIN_S) -> bool | None:
+        """Tell whether other organisations read along in a channel; None where Slack does not say in time."""
+        return await self._once((team_id, channel), lambda: self._ask_channel(team_id, channel), within_s)
+
+    async def _ask_channel(self, team_id: str, channel: str) -> bool | None:
+        try:
+            said = await self._api.call("conversations.info", team_id=team_id, channel=channel)
+        except Refusal as refusal:
+            if refusal.code != "channel_not_found":
+                raise
+            return False  # we are not in it: what is answered there its author alone can see
+        return value_at(said, "channel", "is_ext_shared") is True
 
     async def close(self) -> None:
         """Let go of what is still being asked."""
@@ -158,7 +196,8 @@ def person_of(user: Json, team_id: str) -> Person | None:
     profile = object_at(user, "profile")
     name = text_at(profile, "display_name") or text_at(profile, "real_name") or text_at(user, "name")
     ours = text_at(user, "team_id") in ("", team_id) or bool(object_at(user, "enterprise_user"))
+    outsider = not ours or any(value_at(user, flag) is True for flag in _OUTSIDE)
     if not ours or any(value_at(user, flag) is True for flag in ("is_stranger", "deleted", "is_bot")):
-        return Person(name)
+        return Person(name, is_outsider=outsider)
     owner = value_at(user, "is_owner") is True or value_at(user, "is_primary_owner") is True
-    return Person(name, value_at(user, "is_admin") is True or owner, owner)
+    return Person(name, value_at(user, "is_admin") is True or owner, owner, outsider)

@@ -33,6 +33,8 @@ FEEDBACK_REASON = "feedback_reason"
 _RATINGS = {GOOD: 1, "positive": 1, "up": 1, "1": 1, "+1": 1, BAD: -1, "negative": -1, "down": -1, "-1": -1}
 COMMAND = "command:"
 """What the event_id of a slash command begins with."""
+WISH = "human:"
+"""What the message_id of a wish for a person begins with."""
 _PRIVATE = "private:"
 _TYPED = re.compile(r"<(?:[@#!]|https?://|mailto:|tel:)[^<>]*>|&(?:amp|lt|gt);")
 
@@ -128,9 +130,9 @@ def _button(payload: Json, seen: Seen) -> Heard | Pressed | Ignored:
         case "human":
             return Heard(_wish(payload, seen, item, author))
         case "stop":
-            return Heard(_addressed(about(payload, seen, Kind.STOP, item, author, ts, {}), payload))
+            return Heard(_addressed(about(payload, seen, Kind.STOP, item, author, ts, {}), payload, seen))
         case "passage" | "share":
-            incoming = _addressed(about(payload, seen, Kind.MESSAGE, item, author, ts, {}), payload)
+            incoming = _addressed(about(payload, seen, Kind.MESSAGE, item, author, ts, {}), payload, seen)
             place, trigger = _place_of(payload, item, author), text_at(payload, "trigger_id")
             return Pressed(name, _value(action), place, ts, author, trigger, incoming.address)
     return Ignored("nothing is done about this button")
@@ -148,7 +150,7 @@ def _rating(payload: Json, seen: Seen, item: Json, author: str, value: str) -> H
     detail = {"rating": rating, "reason": text_at(given, "reason")}
     target = text_at(given, "message") or text_at(item, "ts")  # a private answer is named by ourselves
     why = text_at(payload, "trigger_id") if rating < 0 and not detail["reason"] else ""
-    incoming = _addressed(about(payload, seen, Kind.FEEDBACK, item, author, target, detail), payload)
+    incoming = _addressed(about(payload, seen, Kind.FEEDBACK, item, author, target, detail), payload, seen)
     return Heard(incoming, may_say_why=why)
 
 
@@ -170,9 +172,9 @@ def _values(block: Any) -> list[Any]:
 
 
 def _wish(payload: Json, seen: Seen, item: Json, author: str) -> Incoming:
-    """Make the wish for a person; pressed twice under one answer it is one wish."""
-    incoming = _addressed(about(payload, seen, Kind.MESSAGE, item, author, "", {}), payload)
-    message_id = f"human:{text_at(item, 'ts')}:{author}"
+    """Make the wish for a person; pressed twice under one answer, by whomever, it is one wish."""
+    incoming = _addressed(about(payload, seen, Kind.MESSAGE, item, author, "", {}), payload, seen)
+    message_id = f"{WISH}{text_at(item, 'ts')}"
     return replace(
         incoming,
         message=replace(incoming.message, place=_place_of(payload, item, author), text="/human"),
@@ -187,8 +189,9 @@ def _place_of(payload: Json, item: Json, author: str) -> Place:
     return Place(Platform.SLACK, text_at(item, "channel"), thread)
 
 
-def _addressed(incoming: Incoming, payload: Json) -> Incoming:
+def _addressed(incoming: Incoming, payload: Json, seen: Seen) -> Incoming:
     more = {
+        "at": seen.at_s,
         "ts": text_at(payload, "container", "message_ts"),
         "private": value_at(payload, "container", "is_ephemeral") is True,
         "response_url": text_at(payload, "response_url"),
@@ -213,6 +216,7 @@ def _private(
         "channel_type": "im" if text_at(payload, "channel_name") == "directmessage" else "",
         "response_url": text_at(payload, "response_url"),
         "private": True,
+        **({"at": seen.at_s} if seen.at_s else {}),
     }
     parsed = parse(text)
     stops = parsed is not None and parsed.name == "stop"

@@ -11,13 +11,18 @@ from core.domain import Answer, File
 
 _FILE_PART = 1_000_000
 _FOR_OTHERS = 1  # uses of a response_url that are left for a button
+_EXPIRED = ("expired_url", "http_404")
 _log = logging.getLogger(__name__)
+
+
+class Expired(Exception):
+    """Say that too much time has passed since a command to answer it where it was given."""
 
 
 async def send_privately(line: Line, answer: Answer, *, can_share: bool, offers_person: bool) -> None:
     """Show ANSWER to its author alone, once; what others could see of it so far is deleted.
 
-    Slack lets nobody edit such a message, so another answer comes below the one before.
+    Slack lets nobody edit such a message, so another answer comes below the one before. Raises Expired.
     """
     outbox_id = line.posting.delivery.outbox_id
     parts = render(answer, outbox_id, private=True, can_share=can_share, offers_person=offers_person)
@@ -41,7 +46,7 @@ async def _post(line: Line, number: int, part: Part, name: str) -> None:
 
 
 async def _respond(line: Line, part: Part) -> bool:
-    """Answer through the command's response_url; False where there is none any more."""
+    """Answer through the command's response_url; False where it is used up. Raises Expired."""
     url = str(line.target.address.get("response_url", ""))
     if not url:
         return False
@@ -50,6 +55,8 @@ async def _respond(line: Line, part: Part) -> bool:
         await line.api.respond(url, body)
     except Refusal as refusal:
         _log.info("%s", refusal)
+        if refusal.code in _EXPIRED:
+            raise Expired from refusal
         return False
     return True
 

@@ -128,7 +128,7 @@ class _Reader:
             case "user":
                 return self._mention(str(element.get("user_id", "")))
             case _:
-                return _other(element)
+                return plain_element(element)
 
     def _mention(self, user_id: str) -> str:
         if user_id and user_id == self._bot_id:
@@ -137,7 +137,8 @@ class _Reader:
         return "@" + (self._users.get(user_id) or user_id)
 
 
-def _other(element: Mapping[str, Any]) -> str:
+def plain_element(element: Mapping[str, Any]) -> str:
+    """Write what is neither text, a link nor a person."""
     match element.get("type"):
         case "emoji":
             return _emoji(element)

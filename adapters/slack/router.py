@@ -2,6 +2,7 @@
 
 import asyncio
 import logging
+import time
 from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import replace
@@ -13,10 +14,11 @@ from adapters.slack.markup import to_mrkdwn
 from adapters.slack.outbound import reason_view
 from adapters.slack.parts import Parts, Reply
 from adapters.slack.payload import installation_of
-from adapters.slack.pressed import COMMAND, Pressed, from_command, from_interaction
+from adapters.slack.pressed import COMMAND, WISH, Pressed, from_command, from_interaction
+from core import wording
 from core.beside import Beside, NowAndThen
 from core.commands import Rights, parse
-from core.domain import Answer, Attachment
+from core.domain import Answer, Attachment, TicketState
 from core.errors import ChannelUnavailable, Overloaded, Refused, Rejected, StoreUnavailable, UsageError
 from core.inbox import Incoming, Kind
 from core.meter import Counted
@@ -123,7 +125,7 @@ class Router:
         bot = Bot(token.bot_user_id, token.bot_id, token.app_id)
         others = [user_id for user_id in mentioned if user_id != bot.user_id]
         names = await self._parts.people.names(team_id, others) if others else {}
-        return Seen(tenant_id, bot, names, request_id)
+        return Seen(tenant_id, bot, names, request_id, time.time())
 
     async def _follow(self, found: Heard | Titled | Pressed | Ignored, payload: Json, seen: Seen) -> Reply:
         try:
@@ -143,7 +145,7 @@ class Router:
     async def _take(self, heard: Heard) -> Reply:
         if not await self._parts.listening.concerns_us(heard):
             return _TAKEN
-        incoming = await self._with_rights(heard.incoming)
+        incoming = await self._with_author(await self._unless_idle(heard.incoming))
         instant = await self._instantly(incoming)
         if instant is not None:
             return _say(to_mrkdwn(instant.text))
@@ -159,6 +161,8 @@ class Router:
             return _TAKEN
         if accepted.duplicate:
             await self._parts.files.drop(incoming.message.tenant_id, kept)
+            if incoming.message_id.startswith(WISH):
+                self._beside.start(self._tell_of_ticket(incoming))
         elif heard.may_say_why:
             self._beside.start(self._ask_why(heard))
         return _TAKEN
@@ -177,14 +181,24 @@ class Router:
         tickets = [ticketed(file, incoming.installation, tenant_id, secret) for file in files]
         return await self._parts.files.keep(tenant_id, tickets)
 
-    async def _with_rights(self, incoming: Incoming) -> Incoming:
+    async def _with_author(self, incoming: Incoming) -> Incoming:
+        """Note what Slack says of the author: both is asked at once, because Slack waits."""
+        told, outsider = await asyncio.gather(self._rights(incoming), self._is_outsider(incoming))
+        return replace(incoming, message=replace(incoming.message, administrator=told, outsider=outsider))
+
+    async def _rights(self, incoming: Incoming) -> bool | None:
         """Ask Slack about the author of a command that not everybody may give, or that shows what they may."""
         message = incoming.message
         parsed = parse(message.text) if incoming.kind in (Kind.MESSAGE, Kind.EDIT) else None
         if parsed is None or (parsed.rights is Rights.EVERYBODY and parsed.name not in _SHOWN_BY_RIGHTS):
-            return incoming
-        told = await self._parts.people.is_administrator(incoming.installation, message.author.author_id)
-        return replace(incoming, message=replace(message, administrator=told))
+            return message.administrator
+        return await self._parts.people.is_administrator(incoming.installation, message.author.author_id)
+
+    async def _is_outsider(self, incoming: Incoming) -> bool:
+        """Tell whether the author of a question, or whoever else reads the answer, is an outsider."""
+        if self._parts.outsiders is None or incoming.kind not in (Kind.MESSAGE, Kind.EDIT):
+            return False
+        return await self._parts.outsiders.concerns(incoming)
 
     async def _instantly(self, incoming: Incoming) -> Answer | None:
         """Carry out a slash command that needs no work, so that what it holds, a code for example, is not stored."""
@@ -241,6 +255,20 @@ class Router:
             view=view,
         )
 
+    async def _unless_idle(self, incoming: Incoming) -> Incoming:
+        """Let the word "stop" be answered where there is nothing to stop."""
+        asks = self._parts.is_answering
+        if incoming.kind is not Kind.STOP or not incoming.message.text or asks is None or await asks(incoming.thread):
+            return incoming
+        return replace(incoming, kind=Kind.MESSAGE)
+
+    async def _tell_of_ticket(self, incoming: Incoming) -> None:
+        """Say to whoever asks for a person once more how the ticket stands."""
+        ticket = await self._parts.ticket_of(incoming.thread, incoming.message_id) if self._parts.ticket_of else None
+        if ticket is not None:
+            named = wording.say(wording.TICKET, number=ticket.number)
+            await self._tell(incoming, f"{named}: {wording.say(_STATES[ticket.state])}")
+
     async def _tell(self, incoming: Incoming, text: str) -> None:
         address = incoming.address
         thread_ts = address["thread_ts"] if address["thread_ts"] != address.get("ts") else None
@@ -252,6 +280,11 @@ class Router:
 
 
 _SHOWN_BY_RIGHTS = ("help",)
+_STATES = {
+    TicketState.OPEN: wording.TICKET_WAITS,
+    TicketState.ANSWERED: wording.TICKET_HAS_ANSWER,
+    TicketState.CLOSED: wording.TICKET_IS_OVER,
+}
 
 
 def _with_files(incoming: Incoming, files: tuple[Attachment, ...]) -> Incoming:

@@ -9,12 +9,14 @@ from adapters.slack.api import SlackApi
 from adapters.slack.outbound import message_view, passage_view
 from adapters.slack.pressed import PASSAGE, Pressed
 from core import wording
+from core.announcements import quoted
 from core.documents import Citation
 from core.domain import Answer
-from core.outbox import Delivery, Purpose, Target
+from core.outbox import Cause, Delivery, Purpose, Target
 from core.places import Place, Platform
 
 _VALUE = re.compile(r"([0-9]{1,18})(?::([0-9]{1,9}))?")
+_LONGEST_QUESTION = 300  # characters of it above a shared answer
 _TRIGGER_S = 1.0  # to wait for a turn: a trigger_id is worth nothing after three seconds
 
 
@@ -24,7 +26,7 @@ class Deliveries(Protocol):
     async def of_id(self, tenant_id: int, outbox_id: int) -> Delivery | None:
         """Look a delivery up, without opening it."""
 
-    async def enqueue(self, target: Target, purpose: Purpose, content: Answer) -> int:
+    async def enqueue(self, target: Target, purpose: Purpose, content: Answer, *, cause: Cause | None = None) -> int:
         """Store something to be sent by whichever worker is free; return its outbox id."""
 
 
@@ -44,8 +46,14 @@ class Shown:
         deliveries: Deliveries,
         *,
         may_share: Callable[[Delivery], Awaitable[bool]] | None = None,
+        question_of: Callable[[Delivery], Awaitable[str]] | None = None,
     ) -> None:
-        """Show what DELIVERIES hold; MAY_SHARE decides what of one person's answers a channel may see: all, unset."""
+        """Show what DELIVERIES hold.
+
+        MAY_SHARE decides what of one person's answers a channel may see: all, unset. QUESTION_OF names what a delivery
+        answers, for those who did not read the question.
+        """
+        self._question_of = question_of
         self._api = api
         self._deliveries = deliveries
         self._may_share = may_share
@@ -69,13 +77,16 @@ class Shown:
         return Done()
 
     async def _share(self, pressed: Pressed, delivery: Delivery | None) -> Done:
-        """Let a worker post the answer; pressed twice before the button is gone, it stands there twice."""
+        """Let a worker post the answer below what was asked; pressed twice, it stands there once."""
         answer = delivery.content if delivery else None
-        if delivery is None or answer is None or delivery.target.author_id != pressed.author_id:
+        if delivery is None or answer is None or answer.personal or delivery.target.author_id != pressed.author_id:
             return Done()
         if self._may_share is not None and not await self._may_share(delivery):
             return Done()
-        await self._deliveries.enqueue(shared_target(delivery.target), Purpose.ANSWER, replace(answer, private=False))
+        question = await self._question_of(delivery) if self._question_of is not None else ""
+        asked = f"{quoted(_short(question))}\n\n" if question.strip() else ""
+        shared, cause = replace(answer, text=asked + answer.text, private=False), Cause(delivery.outbox_id, "share")
+        await self._deliveries.enqueue(shared_target(delivery.target), Purpose.ANSWER, shared, cause=cause)
         if url := str(pressed.address.get("response_url", "")):
             text = wording.say(wording.SHARED, answer.language)
             await self._api.respond(url, {"replace_original": True, "text": text})
@@ -86,6 +97,11 @@ class Shown:
         await self._api.call(
             "views.open", team_id=team_id, patience_s=_TRIGGER_S, trigger_id=pressed.trigger_id, view=dict(view)
         )
+
+
+def _short(question: str) -> str:
+    line = " ".join(question.split())
+    return line if len(line) <= _LONGEST_QUESTION else line[: _LONGEST_QUESTION - 1].rstrip() + "…"
 
 
 def numbers_of(value: str) -> tuple[int, int]:

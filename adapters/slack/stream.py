@@ -1,41 +1,35 @@
 """Show an answer while it grows: in Slack's own stream, else in one message that is edited at Slack's pace."""
 
 import asyncio
+import logging
 import re
-import time
-from collections.abc import Awaitable, Callable
-from dataclasses import dataclass, field, replace
+from collections.abc import Sequence
+from dataclasses import replace
 from enum import Enum, auto
 
 from adapters.slack import limits
 from adapters.slack.api import Refusal
+from adapters.slack.asker import with_asker
+from adapters.slack.cutting import Cut, cut, settled_part
+from adapters.slack.late import headed, is_late, to_direct
 from adapters.slack.line import Line, is_direct
-from adapters.slack.outbound import BODY, cost, interim, render, sound
-from adapters.slack.private import send_file, send_privately
+from adapters.slack.manner import Manner
+from adapters.slack.outbound import BODY, Part, cost, interim, render, sound
+from adapters.slack.private import Expired, send_file, send_privately
 from core import wording
-from core.domain import Answer
+from core.domain import Answer, Origin
 from core.errors import Busy, ChannelUnavailable, Rejected
-from core.outbox import Target
 
 APPEND_EVERY_S = 0.8  # of one stream; all streams of a workspace share a hundred a minute
 STREAM_S = limits.STREAM_S - 30.0  # then the answer goes on in edits, before the stream ends by itself
 _BREAK_AFTER_FAILURE_S = 5.0
 _SOON_S = 0.2
 _ALONE_S = 1.0  # after which a first piece is not the whole answer
-_HELD = 16  # characters: what a guard against mentions looks at
-_LACKING_S = 600.0
+_SHORT = 1_000  # characters, far from where a message is cut
 
+_OPEN_LINK = re.compile(r"!?\[[^\[\]\n]{0,300}(?:\](?:\([^()\s]{0,2000})?)?\Z")
 _LAST_WORD = re.compile(r"\S{0,16}\Z")
-# What will not be different at the next answer: the workspace or the app does not have it.
-_LACKING = {
-    "access_denied",
-    "feature_disabled",
-    "method_not_supported_for_channel_type",
-    "missing_scope",
-    "not_allowed_token_type",
-    "restricted_action",
-    "unknown_method",
-}
+_log = logging.getLogger(__name__)
 
 
 class _Mode(Enum):
@@ -43,35 +37,6 @@ class _Mode(Enum):
     STREAM = auto()
     EDITS = auto()
     STOPPED = auto()  # by the person; the desk hears of it too
-
-
-@dataclass
-class Abilities:
-    """What workspaces were found not to have, for a while."""
-
-    clock: Callable[[], float] = time.monotonic
-    _until: dict[tuple[str, str], float] = field(default_factory=dict)
-
-    def lacks(self, team_id: str, what: str) -> bool:
-        """Tell whether a workspace does not have WHAT."""
-        return self._until.get((team_id, what), 0.0) > self.clock()
-
-    def learn(self, team_id: str, what: str, refusal: Refusal) -> None:
-        """Note what a refusal says of a workspace."""
-        if refusal.code in _LACKING:
-            self._until = {key: until for key, until in self._until.items() if until > self.clock()}
-            self._until[team_id, what] = self.clock() + _LACKING_S
-
-
-@dataclass(frozen=True)
-class Manner:
-    """How answers are shown."""
-
-    abilities: Abilities
-    clock: Callable[[], float] = time.monotonic
-    offers_person: bool = True
-    on_stop: Callable[[Target], Awaitable[None]] | None = None  # the person has pressed Slack's stop button
-    entitle: Callable[[Target, Answer], Awaitable[None]] | None = None  # give an answered session its title
 
 
 class SlackReply:
@@ -85,6 +50,11 @@ class SlackReply:
         self._writes = 0
         self._streamed = ""
         self._edited: str | None = None  # what the last edit showed
+        self._number = 0  # of the message that grows
+        self._taken = 0  # characters that stand in those before it
+        self._opening = ""  # the line that opens again what was cut
+        self._shown: dict[int, str] = {}  # what those before it say
+        self._taken_back = False  # and not deleted yet
         self._lock = asyncio.Lock()
         self._written_at = 0.0
         self._began_at = 0.0
@@ -112,8 +82,10 @@ class SlackReply:
     async def restart(self) -> None:
         """Take back everything written so far."""
         self._text, self._writes = "", 0
-        if self._mode in (_Mode.STREAM, _Mode.EDITS):
-            self._mode = _Mode.EDITS  # a stream only grows
+        if self._mode is not _Mode.STOPPED and self._line.posting.message_id(0) is not None:
+            self._number, self._taken, self._opening, self._shown = 0, 0, "", {}
+            self._mode, self._edited, self._taken_back = _Mode.EDITS, None, True  # a stream only grows
+            self._next_at = float("-inf")
             await self._show_whole()
 
     async def finish(self, answer: Answer) -> None:
@@ -122,42 +94,71 @@ class SlackReply:
         answer = await self._with_file(answer)
         direct = is_direct(line.target)
         if line.target.address.get("private") or (answer.private and not direct):
-            await send_privately(line, answer, can_share=not direct, offers_person=self._manner.offers_person)
+            await self._finish_privately(answer, can_share=not direct and not answer.personal)
         else:
             await self._publish(answer)
         await self._rest()
         if self._manner.entitle is not None and not self._manner.abilities.lacks(line.team_id, "sessions"):
             await self._manner.entitle(line.target, answer)
 
+    async def _finish_privately(self, answer: Answer, *, can_share: bool) -> None:
+        """Show ANSWER to its author alone: where they asked while they look there, later in their own conversation."""
+        line, offers_person = self._line, self._manner.offers_person
+        if not is_late(line, self._manner.now()):
+            try:
+                await send_privately(line, answer, can_share=can_share, offers_person=offers_person)
+            except Expired:
+                pass
+            else:
+                return
+        if not line.target.address.get("private"):  # it may have been shown to everybody so far
+            await line.clear()
+        self._mode = _Mode.EDITS
+        ask = self._manner.question_of
+        question = await ask(line.posting.delivery) if ask is not None else ""
+        parts = render(answer, line.posting.delivery.outbox_id, offers_person=offers_person)
+        await self._put(headed(parts, line, question, answer.language), await to_direct(line))
+
     async def _publish(self, answer: Answer) -> None:
         line = self._line
-        for sent in line.posting.delivery.sent:
-            if sent.message_id.startswith("private:"):
-                await line.posting.forget(sent.part)
         parts = render(
             answer,
             line.posting.delivery.outbox_id,
             shared_by=str(line.target.address.get("shared_by", "")),
             offers_person=self._manner.offers_person,
         )
-        if not (self._mode is _Mode.STREAM and await self._end_stream(parts[0].body, parts[0].head, parts[0].tail)):
-            await line.put(0, parts[0])
-        for number, part in enumerate(parts[1:], 1):
-            await line.put(number, part)
+        ask = self._manner.asker_of
+        if ask is not None and answer.origin is Origin.COMMAND and answer.ticket_number is not None:
+            asker = await ask(line.target.tenant_id, answer.ticket_number)
+            parts = await with_asker(parts, line, asker) if asker is not None else parts
+        await self._put(parts, line)
+
+    async def _put(self, parts: Sequence[Part], line: Line) -> None:
+        """Make PARTS what stands where LINE goes."""
+        for sent in line.posting.delivery.sent:
+            if sent.message_id.startswith("private:"):
+                await line.posting.forget(sent.part)
+        for number, part in enumerate(parts):
+            is_shown = self._shown.get(number) == part.body and not part.head and not part.tail
+            if not is_shown and not (number == self._number and await self._end_stream(part)):
+                await line.put(number, part)
         for sent in line.posting.delivery.sent:
             if sent.part >= len(parts) and not sent.message_id.startswith("file:"):
                 await line.delete(sent.part)
 
-    async def _end_stream(self, body: str, head: tuple[object, ...], tail: tuple[dict[str, object], ...]) -> bool:
-        """End the stream with what is missing in it; False where it does not lead to the final text."""
-        self._mode = _Mode.EDITS
-        if head or not body.startswith(self._streamed):
+    async def _end_stream(self, part: Part, *, goes_on: bool = False) -> bool:
+        """End the stream with what is missing in it; False where there is none, or it does not lead to PART."""
+        if self._mode is not _Mode.STREAM:
+            return False
+        if part.head or not part.body.startswith(self._streamed):
+            self._mode = _Mode.EDITS
             return False
         try:
-            await self._line.stop(body[len(self._streamed) :], tail)
+            await self._line.stop(self._number, part.body[len(self._streamed) :], part.tail, goes_on=goes_on)
         except Refusal:
+            self._mode = _Mode.EDITS
             return False
-        self._rested = True
+        self._mode, self._rested = _Mode.EDITS, not goes_on
         return True
 
     async def _with_file(self, answer: Answer) -> Answer:
@@ -193,6 +194,8 @@ class SlackReply:
             await asyncio.shield(showing)
         except asyncio.CancelledError:
             await asyncio.wait([showing])
+            if not showing.cancelled() and (error := showing.exception()) is not None:
+                _log.info("The last piece of an answer that was broken off was not shown: %s", error)
             raise
 
     async def _show_alone(self) -> None:
@@ -215,26 +218,57 @@ class SlackReply:
 
     async def _step(self) -> float:
         """Show more, and return for how many seconds to let it be."""
+        if self._taken_back:
+            for sent in self._line.posting.delivery.sent:
+                if sent.part > 0 and not sent.message_id.startswith("file:"):
+                    await self._line.delete(sent.part)
+            self._taken_back = False
+        rest = self._remaining(settled(self._text))
+        if (found := cut(rest, BODY, cost)) is not None:
+            return await self._close(found) if not found.others else _SOON_S  # the rest comes with the final answer
         if self._mode is _Mode.NOTHING:
-            return await self._begin()
+            return await self._begin(settled_part(rest, BODY, cost))
         if self._mode is _Mode.STREAM:
-            return await self._grow()
-        if self._edited == self._text:
+            return await self._grow(settled_part(rest, BODY, cost))
+        return await self._edit(settled_part(rest, BODY, cost))
+
+    def _remaining(self, text: str) -> str:
+        """Return what of TEXT stands in the message that grows."""
+        return self._opening + text[self._taken :].lstrip("\n") if self._taken else text
+
+    async def _close(self, found: Cut) -> float:
+        """End the message that grows where it is full; what comes now stands in the next one."""
+        number, part = self._number, interim(found.body)
+        if not await self._end_stream(part, goes_on=True) and not (
+            self._line.posting.message_id(number) is not None and await self._line.edit(number, part, patience_s=0.0)
+        ):
+            await self._line.post(number, part, patience_s=0.0)
+        text = settled(self._text)
+        before = self._remaining(text)
+        self._taken = len(text) - (len(before) - found.taken)
+        self._opening, self._number = found.opening, number + 1
+        self._shown[number], self._streamed, self._edited = found.body, "", None
+        self._mode = _Mode.NOTHING if self._line.posting.message_id(self._number) is None else _Mode.EDITS
+        return APPEND_EVERY_S
+
+    async def _edit(self, text: str) -> float:
+        if len(self._text) - self._taken < _SHORT:  # so little is shown to its last character
+            text = self._remaining(sound(self._text))
+        if self._edited == text:
             return _SOON_S
-        if not await self._line.edit(0, interim(self._text), patience_s=0.0):
+        if not await self._line.edit(self._number, interim(text), patience_s=0.0):
             self._mode = _Mode.NOTHING
             return _SOON_S
-        self._edited = self._text
+        self._edited = text
         return limits.EDIT_PERIOD_S
 
-    async def _begin(self) -> float:
-        text = settled(self._text)
+    async def _begin(self, text: str) -> float:
         if not text.strip():
             return _SOON_S
         if await self._start(text):
             return APPEND_EVERY_S
-        await self._line.post(0, interim(self._text), patience_s=0.0)
-        self._mode, self._edited = _Mode.EDITS, self._text
+        await self._line.post(self._number, interim(text), patience_s=0.0)
+        self._mode, self._edited = _Mode.EDITS, text
         return limits.EDIT_PERIOD_S
 
     async def _start(self, text: str) -> bool:
@@ -243,7 +277,7 @@ class SlackReply:
         if not line.thread_ts or abilities.lacks(line.team_id, "streams"):
             return False
         try:
-            await line.start(text)
+            await line.start(self._number, text)
         except Refusal as refusal:
             abilities.learn(line.team_id, "streams", refusal)
             return False
@@ -253,16 +287,15 @@ class SlackReply:
         self._mode = _Mode.STREAM  # where it was found again it has ended, and the next call says so
         return True
 
-    async def _grow(self) -> float:
-        text = settled(self._text)
+    async def _grow(self, text: str) -> float:
         if self._clock() - self._began_at >= STREAM_S or not text.startswith(self._streamed):
             self._mode = _Mode.EDITS  # the first edit ends the stream
             return 0.0
         more = text[len(self._streamed) :]
-        if not more or cost(text) > BODY:  # the rest comes with the final answer
+        if not more:
             return _SOON_S
         try:
-            await self._line.append(more)
+            await self._line.append(self._number, more)
         except Refusal as refusal:
             return await self._lose(refusal)
         except Busy:
@@ -287,7 +320,8 @@ class SlackReply:
 def settled(text: str) -> str:
     """Return what of TEXT, while it grows, will not be shown differently any more: all but its last characters.
 
-    A word's beginning may still become a mention, which is guarded.
+    A word's beginning may still become a mention, which is guarded; that of a link must not be cut from its end.
     """
+    text = _OPEN_LINK.sub("", text)
     begun = _LAST_WORD.search(text)
     return sound(text[: begun.start()] if begun else text)

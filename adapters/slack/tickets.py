@@ -5,16 +5,18 @@ may be shared, are not among them.
 """
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Protocol
 
-from adapters.slack.inbound import Bot, Heard, Seen, from_event
+from adapters.slack.inbound import Bot, Heard, Seen, from_event, micros
 from adapters.slack.payload import id_at
+from adapters.slack.rich_text import to_markdown
+from core import wording
 from core.announcements import Announcements
 from core.domain import Ticket
 from core.errors import Busy, NotFound, Overloaded, UsageError
-from core.inbox import Incoming, Kind
+from core.inbox import Incoming, Kind, Thread
 from core.outbox import Target
 from core.payloads import object_at, objects_at, text_at
 from core.places import Place, Platform
@@ -24,6 +26,7 @@ from core.ticket_work import TicketWork
 TAKE = "ticket_take"
 CLOSE = "ticket_close"
 """The action ids of the buttons; their value is the ticket's number."""
+_ANSWERING = (Kind.MESSAGE, Kind.EDIT, Kind.DELETE)
 _BUTTONS = "ticket_buttons"
 _STATE = "ticket_state"
 _CHANNEL = re.compile(r"(?:(?P<team>[TE][A-Z0-9]{2,40})/)?(?P<channel>[CG][A-Z0-9]{2,40})")
@@ -84,43 +87,63 @@ def after_press(blocks: Sequence[Mapping[str, Any]], number: int, action_id: str
 class TicketThreads:
     """Turn replies to announcements into answers, and buttons into what they say."""
 
-    def __init__(self, where: TicketChannel, announced: Announced, work: TicketWork, acceptance: Accepts) -> None:
+    def __init__(
+        self,
+        where: TicketChannel,
+        announced: Announced,
+        work: TicketWork,
+        acceptance: Accepts,
+        *,
+        was_taken: Callable[[Thread, str], Awaitable[bool]] | None = None,
+    ) -> None:
+        """Open them; WAS_TAKEN tells whether a message was taken in: only those can be taken back."""
         self.where = where
         self._announced = announced
         self._work = work
         self._acceptance = acceptance
+        self._was_taken = was_taken
 
     def concerns(self, payload: Mapping[str, Any], team_id: str) -> bool:
         """Tell without looking anything up whether an event or a button is in the channel of tickets."""
         channel = text_at(payload, "event", "channel") or text_at(payload, "container", "channel_id")
         return team_id == self.where.team_id and (channel or id_at(payload, "channel")) == self.where.channel
 
-    async def reply(self, payload: Mapping[str, Any], bot: Bot, names: Mapping[str, str] | None = None) -> bool:
-        """Take a reply below an announcement in as the answer to its ticket; False where it is none.
+    async def reply(self, payload: Mapping[str, Any], bot: Bot, names: Mapping[str, str] | None = None) -> str | None:
+        """Take a reply below an announcement in as the answer to its ticket; None where it is none.
 
-        NAMES are those of the people it mentions, by id. It becomes the command `tickets answer`, so that it is stored
-        before Slack is told so, carried out once however often Slack brings it, and acknowledged in the thread. Raises
-        as Acceptance.accept does, but Busy where too much is waiting: Slack is to bring an answer again, for nobody
-        else will.
+        An edit corrects the answer and a deletion withdraws it. Returns what whoever answers must know, which is mostly
+        nothing. NAMES are those of the people it mentions, by id. It becomes the command `tickets answer`, so that it
+        is stored before Slack is told so, carried out once however often Slack brings it, and acknowledged in the
+        thread. Raises as Acceptance.accept does, but Busy where too much is waiting: Slack is to bring an answer again,
+        for nobody else will.
         """
         event = object_at(payload, "event")
-        root = text_at(event, "thread_ts") or text_at(event, "message", "thread_ts")
+        root = next((ts for part in (event, *_parts(event)) if (ts := text_at(part, "thread_ts"))), "")
         if not root or text_at(event, "type") not in ("message", "app_mention"):
-            return False
+            return None
         heard = from_event(payload, Seen(self.where.tenant_id, bot, names or {}))
-        if not isinstance(heard, Heard) or heard.incoming.kind not in (Kind.MESSAGE, Kind.EDIT) or heard.addressed:
-            return False
+        if not isinstance(heard, Heard) or heard.incoming.kind not in _ANSWERING or heard.addressed:
+            return None
         incoming = heard.incoming
         if incoming.address.get("user_team") != self.where.team_id or incoming.message_id == root:
-            return False
+            return None
         number = await self._announced.number_of(self.where.target, root)
         if number is None:
-            return False
+            return None
+        word = wording.FILES_STAY if heard.files else ""
+        if incoming.kind is Kind.DELETE:
+            taken = self._was_taken is not None and await self._was_taken(incoming.thread, incoming.message_id)
+            return await self._accept(as_withdrawal(incoming, number, event)) if taken else ""
+        message = object_at(event, "message") or event
+        written = to_markdown(objects_at(message, "blocks"), _without(names, bot)) or incoming.message.text
+        return await self._accept(as_answer(incoming, number, written), word) if written.strip() else word
+
+    async def _accept(self, incoming: Incoming, word: str = "") -> str:
         try:
-            await self._acceptance.accept(as_answer(incoming, number))
+            accepted = await self._acceptance.accept(incoming)
         except Overloaded as error:
             raise Busy(str(error), error.retry_after_s) from error
-        return True
+        return "" if accepted.duplicate else word
 
     async def press(self, payload: Mapping[str, Any]) -> str:
         """Carry out what a button says and return its action id; the empty string where it is none of ours.
@@ -144,10 +167,25 @@ class TicketThreads:
         return await self._work.take(self.where.tenant_id, number)
 
 
-def as_answer(incoming: Incoming, number: int) -> Incoming:
-    """Write a reply as the command that answers a ticket."""
-    message = replace(incoming.message, text=f"/tickets answer {number} {incoming.message.text}", administrator=True)
+def as_answer(incoming: Incoming, number: int, text: str) -> Incoming:
+    """Write a reply as the command that answers a ticket with TEXT."""
+    message = replace(incoming.message, text=f"/tickets answer {number} {text}", administrator=True)
     return replace(incoming, message=message, target="")
+
+
+def as_withdrawal(incoming: Incoming, number: int, event: Mapping[str, Any]) -> Incoming:
+    """Write the deletion of a reply as its edit to the word that it was withdrawn, which is what its reader sees."""
+    answer = as_answer(incoming, number, wording.WITHDRAWN)
+    revision = micros(text_at(event, "event_ts") or text_at(event, "ts"))
+    return replace(answer, kind=Kind.EDIT, revision=revision, target=incoming.message_id)
+
+
+def _parts(event: Mapping[str, Any]) -> tuple[Mapping[str, Any], ...]:
+    return object_at(event, "message"), object_at(event, "previous_message")
+
+
+def _without(names: Mapping[str, str] | None, bot: Bot) -> Mapping[str, str]:
+    return {bot.user_id: "Frontdesk", **(names or {})}
 
 
 def _button(action_id: str, label: str, number: int) -> dict[str, Any]:

@@ -1,6 +1,7 @@
 """Answers on their way to Slack: one message each, whatever Slack refuses, loses or ends in between."""
 
 import asyncio
+import gc
 import json
 import logging
 from contextlib import asynccontextmanager
@@ -13,14 +14,16 @@ import pytest
 from adapters.postgres.outbox import PostgresOutbox
 from adapters.slack.api import FixedTokens, Refusal, SlackApi
 from adapters.slack.channel import SlackChannel
-from adapters.slack.outbound import reason_view
+from adapters.slack.cutting import cut_all
+from adapters.slack.outbound import BODY, cost, reason_view
 from adapters.slack.pressed import Pressed
 from adapters.slack.sources import Shown
 from core.documents import Citation
 from core.domain import Answer, File, Origin
 from core.errors import Busy, ChannelUnavailable, Rejected, Uncertain
-from core.outbox import Posting, Purpose, Target
+from core.outbox import Cause, Posting, Purpose, Target
 from core.pacing import PreferredPacer
+from core.parts import split_text
 from core.places import Place, Platform
 from tests.platform.slack_server import SCOPES, SlackServer
 
@@ -55,7 +58,7 @@ class Office:
         self.tokens = FixedTokens(workspace.bot_token, session, base_url=slack.api_url)
         pacer = PreferredPacer(clock=slack.clock.now, sleep=self.wait)
         self.api = SlackApi(session, self.tokens, pacer, base_url=slack.api_url, timeout_s=2.0)
-        self.out = SlackChannel(self.api, clock=slack.clock.now, **options)
+        self.out = SlackChannel(self.api, clock=slack.clock.now, now=slack.clock.now, **options)
         self.outbox = PostgresOutbox(database)
 
     async def wait(self, seconds):
@@ -299,6 +302,92 @@ async def test_an_answer_that_is_broken_off_in_the_middle_of_a_call_is_still_one
     assert posting.message_id(0) == one(office.stands()).ts
     await reply.finish(SAID)
     assert shown(one(office.stands())) == SAID.text
+
+
+async def test_a_broken_off_answer_that_another_worker_has_taken_over_leaves_no_error_behind(office, database):
+    """What is raised in a call that is let go to its end is read by somebody; else the loop complains of it."""
+    complaints = []
+    asyncio.get_running_loop().set_exception_handler(lambda _, context: complaints.append(context["message"]))
+    office.slack.api.slow_s["chat.startStream"] = 0.1
+    posting = office.posting(await office.begin())
+    reply = office.out.reply(posting)
+    await reply.write(PIECES[0])
+    writing = asyncio.ensure_future(reply.write(PIECES[1]))
+    await asyncio.sleep(0.02)
+    await office.again(posting)
+    writing.cancel()
+    await asyncio.wait([writing])
+    assert writing.cancelled()
+    del writing, reply
+    gc.collect()
+    await asyncio.sleep(0)
+    assert complaints == []
+
+
+GROWING = {
+    "paragraphs": "\n\n".join(f"Paragraph {number}: " + "word, and more. " * 30 for number in range(40)),
+    "one list": "\n".join(f"- Item {number}: " + "word " * 20 for number in range(150)),
+    "code": "See:\n\n```python\n" + "x = 28  # days\n" * 900 + "```\n\nThat is all.",
+}
+
+
+@pytest.mark.parametrize("streams", [True, False])
+@pytest.mark.parametrize("text", GROWING.values(), ids=GROWING)
+async def test_a_long_answer_grows_from_message_to_message_and_no_message_shrinks(office, text, streams):
+    if not streams:
+        office.slack.misbehave("chat.startStream", "unknown_method")
+    office.slack.rates.enabled = False
+    text = text.strip()
+    answer = replace(SAID, text=text)
+    posting = office.posting(await office.begin())
+    reply = office.out.reply(posting)
+    sizes, still, longest_still = {}, 0, 0
+    pieces = [text[place : place + 120] for place in range(0, len(text), 120)]
+    for piece in pieces:
+        await reply.write(piece)
+        office.slack.clock.advance(1.0)
+        now = {message.ts: len(shown(message)) for message in office.stands()}
+        assert all(now[ts] >= size for ts, size in sizes.items())
+        still = 0 if sum(now.values()) > sum(sizes.values()) else still + 1
+        longest_still, sizes = max(longest_still, still), now
+    assert longest_still * 120 <= BODY // 2
+    before = len(office.stands())
+    await reply.finish(answer)
+    messages = office.stands()
+    assert before <= len(messages) <= len(split_text(answer.text, BODY, cost))
+    assert [shown(message) for message in messages] == cut_all(answer.text, BODY, cost)
+    assert all(not message.blocks[1:] for message in messages[:-1])
+    assert "context_actions" in [block["type"] for block in messages[-1].blocks]
+    assert office.called("chat.delete") == []
+    assert (office.called("chat.update") == []) is streams
+    session = office.slack.state.sessions.get((office.channel.channel_id, messages[0].thread_ts))
+    assert session is None or session.status == "active"
+
+
+async def test_what_is_taken_back_takes_all_its_messages_along(office):
+    posting = office.posting(await office.begin())
+    reply = office.out.reply(posting)
+    text = GROWING["paragraphs"]
+    await office.write(reply, [text[place : place + 500] for place in range(0, 9_000, 500)])
+    assert len(office.stands()) >= 2
+    await reply.restart()
+    office.slack.clock.advance(4)
+    await office.out.working(posting.delivery.target)
+    await office.write(reply, ["Once ", "more, ", "in one."], pause_s=4.0)
+    assert shown(one(office.stands())) == "Once more, in one."
+    await reply.finish(SAID)
+    assert shown(one(office.stands())) == SAID.text
+
+
+async def test_a_worker_that_dies_in_the_second_message_leaves_no_third(office):
+    text = GROWING["paragraphs"][:9_000]
+    posting = office.posting(await office.begin())
+    reply = office.out.reply(posting)
+    await office.write(reply, [text[place : place + 500] for place in range(0, 4_500, 500)])
+    answer = replace(SAID, text=text.strip())
+    again = await office.again(posting)
+    await office.out.reply(again).finish(answer)
+    assert [shown(message) for message in office.stands()] == cut_all(answer.text, BODY, cost)
 
 
 @pytest.mark.parametrize("fault", ["lost", "reset"])
@@ -567,16 +656,75 @@ async def test_more_parts_than_a_response_url_has_uses_come_all_the_same(office)
     assert office.refused == []
 
 
-@pytest.mark.parametrize("why", ["expired", "used up"])
-async def test_without_its_response_url_a_command_is_answered_in_the_channel_unseen(office, why):
+async def test_where_its_response_url_is_used_up_a_command_is_answered_in_the_channel_unseen(office):
     target = await private_target(office)
-    if why == "expired":
-        office.slack.clock.advance(1_801)
-    else:
-        office.slack.state.response_urls[target.address["response_url"].rpartition("/")[2]].uses = 5
+    office.slack.state.response_urls[target.address["response_url"].rpartition("/")[2]].uses = 5
     await office.answer(target=target)
     assert one(office.whispered()).ephemeral_to == office.ann.user_id
     assert "chat.postEphemeral" in office.called()
+
+
+def above(message):
+    """Return what stands above an answer."""
+    return "\n".join(e["text"] for b in message.blocks[:2] if b["type"] == "context" for e in b["elements"])
+
+
+@pytest.mark.parametrize("knows_when", [True, False])
+async def test_a_command_that_is_answered_late_is_answered_where_its_author_finds_it(database, knows_when):
+    async def question_of(delivery):
+        return "How many days\ndo I <have>?"
+
+    async with opened(database, question_of=question_of) as office:
+        at = {"at": office.slack.clock.now()} if knows_when else {}
+        target = await private_target(office, **at)
+        office.slack.clock.advance(601 if knows_when else 1_801)
+        office.ann.active = False
+        posting = await office.answer(target=target)
+        message = one(office.stands(office.direct))
+        assert shown(message) == SAID.text
+        assert above(message) == f"You asked in <#{office.channel.channel_id}>:\n> How many days do I &lt;have&gt;?"
+        assert message.text.startswith(f"You asked in <#{office.channel.channel_id}>:")
+        await office.out.reply(await office.again(posting)).finish(replace(SAID, text="New."))
+        assert shown(one(office.stands(office.direct))) == "New."
+        await office.out.withdraw(await office.again(posting))
+        assert office.stands(office.direct) == office.stands() == office.whispered() == []
+        assert set(office.refused) <= {"expired_url"}
+
+
+@pytest.mark.parametrize("purpose", [Purpose.PERSON, Purpose.NOTICE])
+async def test_what_nobody_waits_for_is_not_shown_to_whoever_looks_at_this_moment(office, purpose):
+    """Slack forgets a message for one person's eyes where that person is away; hours later most are."""
+    office.ann.active = False
+    said = Answer("A person answered ticket 9:\n\nIn the **yard**.", Origin.PERSON, None, ticket_number=9)
+    posting = office.posting(await office.outbox.open(await private_target(office), purpose))
+    await office.out.reply(posting).finish(said)
+    message = one(office.stands(office.direct))
+    assert shown(message) == "In the **yard**."
+    place = f"<#{office.channel.channel_id}>"
+    where = f"You asked in {place}:" if purpose is Purpose.PERSON else place
+    assert above(message) == f"{where}\nA person answered ticket 9:"
+    assert office.refused == []
+
+
+async def test_what_is_private_and_late_is_taken_from_the_channel(office):
+    posting = office.posting(await office.begin())
+    reply = office.out.reply(posting)
+    await office.write(reply)
+    office.slack.clock.advance(601)
+    office.ann.active = False
+    await reply.finish(replace(SAID, private=True))
+    assert office.stands() == []
+    assert shown(one(office.stands(office.direct))) == SAID.text
+    await office.out.reply(await office.again(posting)).finish(replace(SAID, text="New.", private=True))
+    assert shown(one(office.stands(office.direct))) == "New."
+
+
+async def test_where_no_conversation_can_be_opened_its_author_is_written_to_by_their_id(database):
+    async with opened(database, scopes=SCOPES - {"im:write"}) as office:
+        office.ann.active = False
+        posting = office.posting(await office.outbox.open(await private_target(office), Purpose.PERSON))
+        await office.out.reply(posting).finish(SAID)
+        assert shown(one(office.stands(office.direct))) == SAID.text
 
 
 async def test_where_the_app_is_not_in_the_channel_a_command_is_answered_directly(office):
@@ -733,6 +881,24 @@ async def test_a_private_answer_is_shared_by_its_author_and_by_nobody_else(offic
     assert shown(message) == SAID.text
     assert f"Shared by <@{office.ann.user_id}>" in json.dumps(message.blocks)
     assert one(office.whispered()).text == "The answer is in the channel now."
+
+
+async def test_a_private_answer_that_is_shared_by_many_presses_at_once_is_shared_once(office):
+    async def question_of(delivery):
+        return "How many *days*\ndo I have?"
+
+    outbox_id = await kept(office, target=await private_target(office))
+    buttons = Shown(office.api, office.outbox, question_of=question_of)
+    await asyncio.gather(*(buttons.show(pressed(office, "share", str(outbox_id)), 1) for _ in range(5)))
+    shared = await office.outbox.caused(1, Cause(outbox_id, "share"))
+    assert shared.content.text == f"> How many *days* do I have?\n\n{SAID.text}"
+    assert await office.outbox.of_id(1, shared.outbox_id + 1) is None
+
+
+async def test_what_rests_on_what_only_its_author_may_read_is_not_shared(office, buttons):
+    outbox_id = await kept(office, replace(SAID, personal=True), target=await private_target(office))
+    await buttons.show(pressed(office, "share", str(outbox_id)), 1)
+    assert await office.outbox.of_id(1, outbox_id + 1) is None
 
 
 async def test_what_only_its_author_may_read_is_not_shared(office):

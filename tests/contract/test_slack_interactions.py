@@ -5,6 +5,8 @@ import json
 import os
 import socket
 from contextlib import AsyncExitStack
+from dataclasses import replace
+from datetime import UTC, datetime
 from functools import partial
 from urllib.parse import parse_qsl
 from uuid import uuid4
@@ -18,6 +20,7 @@ from adapters.postgres.administrators import PostgresAdministrators
 from adapters.postgres.announcements import PostgresAnnouncements
 from adapters.postgres.authors import PostgresAuthors
 from adapters.postgres.channels import PostgresChannels
+from adapters.postgres.given import PostgresGivenAnswers
 from adapters.postgres.inbox import PostgresInbox
 from adapters.postgres.ingestions import PostgresIngestions
 from adapters.postgres.installations import PostgresInstallations, Vault
@@ -46,25 +49,30 @@ from adapters.slack.tickets import (
     read_ticket_channel,
     ticket_buttons,
 )
+from bots.threads import KeptThreads
 from core.accepting import Acceptance
 from core.access import Access
 from core.actions import Actions
 from core.actions_call import Tools
-from core.announcements import AnnouncedTickets, Announcer
+from core.announcements import AnnouncedTickets, Announcer, announcement
 from core.channels import Listens
-from core.domain import Answer, DeliveryKey, Exchange, Origin, TicketState
+from core.domain import Answer, DeliveryKey, Exchange, Origin, Role, Ticket, TicketState
 from core.errors import Busy, UnreadableDocument, UsageError
 from core.file_tickets import FileTickets, read_ticket
-from core.inbox import Ending, Thread
+from core.inbox import Ending, Kind, Thread
 from core.installations import Installed
 from core.meter import Unmetered
-from core.outbox import Purpose, Target
+from core.outbox import Purpose, Target, target_of
 from core.pacing import PreferredPacer
 from core.places import EMPLOYEE_PLATFORMS, Place, Platform
 from core.ticket_work import TicketWork
 from tests.platform.slack_server import SlackServer
 
 TENANT = 1
+NOON = datetime(2026, 11, 20, 12, tzinfo=UTC)
+ANNOUNCED = Ticket(
+    9, None, TicketState.OPEN, "Where?", "author: Where?", "The documents hold no answer.", "", NOON, NOON
+)
 SECRET = b"a secret of the tests"
 
 
@@ -144,7 +152,13 @@ class Office:
                 home=Home(self.api, self.tools),
                 file_secret=SECRET,
                 installations=self.store,
-                tickets=TicketThreads(self.where, self.announcements, work, self.acceptance),
+                tickets=TicketThreads(
+                    self.where,
+                    self.announcements,
+                    work,
+                    self.acceptance,
+                    was_taken=KeptThreads(self.inbox, self.authors).has_message,
+                ),
             )
         )
 
@@ -203,6 +217,23 @@ class Office:
         await self.outbox.record(delivery, 0, said["ts"])
         await self.slack.settled()
         return next(message for message in self.slack.state.messages if message.ts == said["ts"])
+
+    async def work_at(self, root):
+        """Run the commands that wait below an announcement as the desk does, each with the delivery of its receipt."""
+        thread = Thread(TENANT, self.workspace.team_id, Place(Platform.SLACK, self.desk.channel_id, root.ts))
+        given, replies = PostgresGivenAnswers(self.database), []
+        while (batch := await self.inbox.claim(thread)) is not None:
+            for entry in batch.entries:
+                if entry.incoming.kind is Kind.EDIT and (before := await given.to(entry)) is not None:
+                    await given.hand_on(entry, before.outbox_id)
+            target = target_of(batch.incoming)
+            delivery = await self.outbox.open(target, Purpose.ANSWER, inbox_id=batch.lead.inbox_id)
+            message = replace(batch.message, delivery=DeliveryKey(delivery.outbox_id, delivery.claim))
+            reply = Collected()
+            await self.actions.run(message, reply)
+            replies.append(reply.text)
+            await self.inbox.end(batch, Ending.ANSWERED)
+        return replies
 
     async def work(self, thread):
         """Run the commands that wait in a thread; return what was said to each."""
@@ -464,7 +495,7 @@ async def test_a_new_ticket_is_announced_once_whoever_looks(office):
     notices = await office.deliveries(Purpose.NOTICE)
     assert [notice.content.ticket_number for notice in notices] == [ticket.number]
     assert notices[0].target.place.channel == office.desk.channel_id
-    assert "> author: Where is the bicycle?" in notices[0].content.text
+    assert "> Where is the bicycle?" in notices[0].content.text
 
 
 async def test_a_ticket_that_a_dead_worker_left_unannounced_is_found_by_the_sweep(office):
@@ -484,7 +515,7 @@ async def test_a_reply_to_the_announcement_reaches_the_asker_once(office):
     receipts = await office.work(thread)
     sent = await office.deliveries(Purpose.PERSON)
     assert len(sent) == len(receipts) == 1
-    assert "It stands in the yard." in sent[0].content.text
+    assert "It stands in the **yard**." in sent[0].content.text
     assert sent[0].target.place.channel == office.general.channel_id
     assert sent[0].target.author_id == office.ben.user_id
     assert "on its way" in receipts[0]
@@ -499,6 +530,70 @@ async def test_people_mentioned_in_an_answer_are_named_to_the_asker(office):
     await office.work(Thread(TENANT, office.workspace.team_id, Place(Platform.SLACK, office.desk.channel_id, root.ts)))
     (sent,) = await office.deliveries(Purpose.PERSON)
     assert f"Ask @{office.ben.name} for the key." in sent.content.text
+
+
+async def test_the_formatting_of_an_answer_is_kept(office):
+    root = await office.post((await office.asked()).number)
+    said = "*Now*: see <https://a.example/form|the form>, 2*3 and `x`."
+    await office.slack.say(office.desk, office.admin, said, thread_ts=root.ts)
+    await office.work_at(root)
+    (sent,) = await office.deliveries(Purpose.PERSON)
+    assert sent.content.text.endswith("**Now**: see [the form](https://a.example/form), 2\\*3 and `x`.")
+
+
+async def test_an_answer_that_is_edited_or_deleted_is_so_where_it_was_brought(office):
+    """Every reply has one delivery, whatever becomes of it: the asker sees no second answer below the first."""
+    ticket = await office.asked()
+    root = await office.post(ticket.number)
+    first = await office.slack.say(office.desk, office.admin, "In the yard.", thread_ts=root.ts)
+    other = await office.slack.say(office.desk, office.admin, "It is red.", thread_ts=root.ts)
+    await office.work_at(root)
+    await office.slack.edit(first, "In the *cellar*.")
+    await office.work_at(root)
+    kept = await office.tickets.ticket(TENANT, ticket.number)
+    assert kept.answer == "In the **cellar**.\n\nIt is red."
+    said = [sent.content.text.partition("\n\n")[2] for sent in await office.deliveries(Purpose.PERSON)]
+    assert said == ["In the **cellar**.", "It is red."]
+    await office.slack.erase(first)
+    await office.work_at(root)
+    said = [sent.content.text.partition("\n\n")[2] for sent in await office.deliveries(Purpose.PERSON)]
+    assert said == ["This answer was withdrawn.", "It is red."]
+    turns = await office.sessions.turns(TENANT, ticket.session_id)
+    assert [turn.text for turn in turns if turn.role is Role.PERSON] == said
+    assert other.text == "It is red."
+
+
+async def test_what_was_no_answer_is_not_withdrawn_when_it_is_deleted(office):
+    root = await office.post((await office.asked()).number)
+    mention = office.slack.mention(office.workspace)
+    aside = await office.slack.say(office.desk, office.admin, f"{mention} what is this?", thread_ts=root.ts)
+    aside.text = "what is this?"
+    await office.slack.erase(aside)
+    assert await office.work_at(root) == []
+    assert await office.deliveries(Purpose.PERSON) == []
+
+
+@pytest.mark.parametrize("text", ["See the plan.", ""])
+async def test_whoever_answers_with_a_file_is_told_that_it_stays(office, text):
+    root = await office.post((await office.asked()).number)
+    file = office.slack.file(office.admin, "plan.pdf", b"%PDF-1.4", "application/pdf")
+    await office.slack.say(office.desk, office.admin, text, thread_ts=root.ts, files=[file])
+    await office.interactions.settled()
+    (word,) = [message for message in office.slack.seen(office.desk, office.admin) if message.ephemeral_to]
+    assert "Files are not passed on" in word.text
+    assert (word.ephemeral_to, word.thread_ts) == (office.admin.user_id, root.ts)
+    assert len(await office.work_at(root)) == (1 if text else 0)
+
+
+async def test_those_who_answer_read_the_question_and_not_the_wish_for_a_person(office):
+    said = "author: How many days?\nassistant: 28.\nauthor: human"
+    wished = replace(ANNOUNCED, question="How many days?", transcript=said, reason="The author asked for a person.")
+    text = announcement(wished).text
+    assert text.startswith("**Ticket 9**: The author asked for a person.\n\n> How many days?\n\n")
+    assert "> author: How many days?\n> assistant: 28." in text
+    assert "human" not in text
+    alone = replace(wished, question="The author asked for a person.", transcript="author: human")
+    assert ">" not in announcement(alone).text
 
 
 async def test_an_answer_that_finds_too_much_waiting_is_brought_again(office, database):

@@ -6,6 +6,7 @@ import hmac
 import json
 import time
 from contextlib import AsyncExitStack
+from dataclasses import replace
 from urllib.parse import urlencode
 
 import aiohttp
@@ -24,12 +25,13 @@ from adapters.slack.api import FixedTokens, SlackApi
 from adapters.slack.files import TICKET_TYPE, SlackFiles, redeeming
 from adapters.slack.listen import BODY_BYTES, Dispatcher, Listener
 from adapters.slack.oauth import OneWorkspace
+from adapters.slack.outsiders import Outsiders
 from adapters.slack.parts import Parts
 from adapters.slack.people import People, parse_rule
 from adapters.slack.router import Router
 from adapters.web.server import make_app, run_server
 from bots.settings import Settings
-from bots.slack import open_link, open_slack, wrong_settings
+from bots.slack import home_workspaces, make_rule, open_link, open_slack, wrong_settings
 from bots.threads import KeptThreads
 from bots.wiring import open_frontdesk
 from core.accepting import Acceptance
@@ -119,6 +121,7 @@ class Desk:
                 meter=self.figures,
                 files=FileTickets(self.uploads, TICKET_TYPE),
                 file_secret=FILE_SECRET,
+                outsiders=Outsiders(self.people),
                 interactions=self.modals,
                 commands=self.instant,
                 files_of=kept.files_of,
@@ -346,6 +349,107 @@ async def test_slack_says_who_administers_where_it_matters(desk, name, expected)
     await desk.slack.say(desk.slack.direct(user), user, "hello there")
     await desk.slack.say(desk.slack.direct(user), user, "/kb list")
     assert [row["message"]["administrator"] for row in await desk.rows()] == [None, expected]
+
+
+# Who reads along
+
+
+async def outsiders(desk):
+    return [row["message"]["outsider"] for row in await desk.rows()]
+
+
+async def test_employees_are_told_from_guests_and_from_other_organisations(desk):
+    mention = desk.slack.mention(desk.workspace)
+    guest = desk.slack.user(desk.workspace, "gus", guest=True)
+    eve = desk.slack.user(desk.slack.workspace("partner"), "eve")
+    shared = desk.slack.channel(desk.workspace, "with-partner", desk.ann, eve, shared=True)
+    desk.channel.members.add(guest.user_id)
+    await desk.slack.say(desk.channel, desk.ann, f"{mention} one?")
+    await desk.slack.say(desk.slack.direct(desk.ann), desk.ann, "two?")
+    assert await outsiders(desk) == [False, False]
+    await desk.slack.say(desk.channel, guest, f"{mention} three?")
+    await desk.slack.say(desk.slack.direct(guest), guest, "four?")
+    await desk.slack.say(shared, eve, f"{mention} five?")
+    said = await desk.slack.say(shared, desk.ann, f"{mention} six?")
+    await desk.slack.edit(said, f"{mention} seven?")
+    assert await outsiders(desk) == [False, False, True, True, True, True, True]
+
+
+async def test_a_command_does_not_say_whether_its_channel_is_shared_so_slack_is_asked_once_in_a_while(desk):
+    shared = desk.slack.channel(desk.workspace, "with-partner", desk.ann, shared=True)
+    unseen = desk.slack.channel(desk.workspace, "secret", desk.ann, private=True, with_bot=False)
+    for channel in (desk.channel, shared, unseen, shared):
+        await desk.slack.command(channel, desk.ann, "/ask", "How long is it?")
+    assert await outsiders(desk) == [False, True, False, True]
+    assert [name for name, _ in desk.slack.calls].count("conversations.info") == 2
+
+
+async def test_whom_slack_does_not_speak_of_in_time_reads_no_more_than_a_guest(desk):
+    desk.slack.api.slow_s["users.info"] = 30.0
+    await desk.slack.say(desk.slack.direct(desk.ann), desk.ann, "How long is it?")
+    assert await outsiders(desk) == [True]
+    assert desk.slack.violations == []
+
+
+async def test_guests_may_be_let_in_and_a_shared_channel_stays_shared(desk):
+    guest = desk.slack.user(desk.workspace, "gus", guest=True)
+    shared = desk.slack.channel(desk.workspace, "with-partner", guest, shared=True)
+    open_house = Outsiders(desk.people, guests_allowed=True)
+    desk.router._parts = replace(desk.router._parts, outsiders=open_house)
+    await desk.slack.say(desk.slack.direct(guest), guest, "one?")
+    await desk.slack.say(shared, guest, f"{desk.slack.mention(desk.workspace)} two?")
+    assert await outsiders(desk) == [False, True]
+
+
+# Who administers
+
+
+async def test_the_administrators_of_any_other_workspace_administer_nothing(desk):
+    """All workspaces share one tenant, so only the home workspaces' own word counts."""
+    other = desk.slack.workspace("partner")
+    home, away = desk.workspace.team_id, other.team_id
+    eve = desk.slack.user(other, "eve", admin=True)
+
+    class Calls:
+        async def call(self, method, *, team_id, **arguments):
+            users = (user for user in desk.slack.state.users.values() if user.team_id == team_id)
+            return {"user": next(user.shown() for user in users if user.user_id == arguments["user"])}
+
+    async def administers(rule, team_id, user):
+        return await People(Calls(), rule).is_administrator(team_id, user.user_id)
+
+    everywhere = parse_rule("admins")
+    assert await administers(everywhere, away, eve)
+    at_home = parse_rule("admins", {home})
+    assert await administers(at_home, home, desk.ann)
+    assert not await administers(at_home, away, eve)
+    nowhere = parse_rule(f"admins,{home}/{desk.bob.user_id}", ())
+    assert not await administers(nowhere, home, desk.ann)
+    assert await administers(nowhere, home, desk.bob)
+    assert not await administers(nowhere, away, desk.bob)
+    by_id = parse_rule(eve.user_id, {home})
+    assert not await administers(by_id, away, eve)
+
+
+@pytest.mark.parametrize(
+    ("given", "homes"),
+    [
+        ({"slack_bot_token": "xoxb-1"}, None),
+        ({"slack_client_id": "1.2", "slack_workspaces": "T1"}, {"T1"}),
+        ({"slack_client_id": "1.2", "slack_workspaces": "T1,T2"}, set()),
+        ({"slack_client_id": "1.2", "slack_workspaces": "*"}, set()),
+        ({"slack_client_id": "1.2", "slack_workspaces": "*", "slack_home_workspaces": "T1, T2"}, {"T1", "T2"}),
+    ],
+)
+def test_of_several_workspaces_those_count_that_the_settings_name(given, homes):
+    assert home_workspaces(Settings(**given)) == homes
+    assert make_rule(Settings(**given)).homes == homes
+
+
+def test_an_administrator_whom_no_workspace_names_is_said_to_be_none():
+    settings = Settings(slack_client_id="1.2", slack_workspaces="*", slack_administrators="U024BE7LH")
+    assert any("T.../U..." in said for said in wrong_settings(settings))
+    assert make_rule(Settings(slack_client_id="1.2", slack_workspaces="*", slack_administrators="T1AB/U024BE7LH"))
 
 
 async def test_a_command_is_answered_at_once_or_taken_in_privately(desk):

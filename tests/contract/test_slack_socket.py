@@ -9,10 +9,10 @@ import pytest
 
 from adapters.slack.listen import Dispatcher
 from adapters.slack.parts import Reply
-from adapters.slack.payload import text_at
 from adapters.slack.socket import Pace, Sockets
 from core.errors import ChannelUnavailable, UsageError
 from core.meter import Unmetered
+from core.payloads import text_at
 from tests.platform.slack_server import SlackServer
 
 PACE = Pace(ping_s=0.4, retry_s=0.02, longest_retry_s=0.2, leave_s=0.5, drain_s=5.0)

@@ -41,7 +41,7 @@ class Desk:
         tokens = FixedTokens(self.workspace.bot_token, session, base_url=slack.api_url)
         pacer = PreferredPacer(clock=slack.clock.now, sleep=self._wait)
         self.api = SlackApi(session, tokens, pacer, base_url=slack.api_url)
-        self.out = SlackChannel(self.api, clock=slack.clock.now, **options)
+        self.out = SlackChannel(self.api, clock=slack.clock.now, now=slack.clock.now, **options)
         self.thread_ts = ""
 
     async def _wait(self, seconds: float) -> None:

@@ -280,7 +280,9 @@ class Api:
             url.message.text, url.message.blocks = text, blocks
             url.message.edits += 1
             return
-        self.state.messages.append(self._from_url(url, body, text, blocks))
+        message = self._from_url(url, body, text, blocks)
+        if not message.ephemeral_to or self.state.reaches("response_url", message.ephemeral_to):
+            self.state.messages.append(message)
 
     def _from_url(self, url: ResponseUrl, body: Json, text: str, blocks: list[Json]) -> Message:
         workspace = self.state.workspaces[self.state.channels[url.channel].team_id]

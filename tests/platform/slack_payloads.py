@@ -1,5 +1,6 @@
 """What an app is sent, in the shapes the platform documents. docs.slack.dev/reference/{events,interaction-payloads}"""
 
+import re
 from collections.abc import Iterable
 from typing import Any
 
@@ -19,21 +20,56 @@ def event_callback(state: State, workspace: Workspace, event: Json) -> Json:
         "api_app_id": workspace.app_id,
         "event": event,
         "type": "event_callback",
-        "event_id": state.identifier("Ev"),
+        "event_id": state.unique("Ev"),
         "event_time": int(state.clock.now()),
         "authorizations": [{"enterprise_id": None, **authorization, "is_enterprise_install": False}],
-        "is_ext_shared_channel": False,
+        "is_ext_shared_channel": _is_shared(state, event),
         "event_context": "4-context",
     }
 
 
+def _is_shared(state: State, event: Json) -> bool:
+    channel = event.get("channel")
+    return isinstance(channel, str) and channel in state.channels and state.channels[channel].shared
+
+
+_TYPED = re.compile(
+    r"<@(?P<user>[UW]\w+)>|<(?P<url>https?://[^|>]+)(?:\|(?P<label>[^>]*))?>"
+    r"|(?<!\w)(?P<mark>[*_~`])(?P<in>\w[^*_~`]*)(?P=mark)(?!\w)"
+)
+_STYLES = {"*": "bold", "_": "italic", "~": "strike", "`": "code"}
+_ENTITIES = (("&lt;", "<"), ("&gt;", ">"), ("&amp;", "&"))
+
+
 def rich_text(text: str) -> list[Json]:
-    section = {"type": "rich_text_section", "elements": [{"type": "text", "text": text}]}
+    """Write what somebody typed as Slack's editor does: it sends the same twice, as mrkdwn and as rich text."""
+    elements, place = [], 0
+    for found in _TYPED.finditer(text):
+        elements += _plain_text(text[place : found.start()])
+        elements.append(_styled(found))
+        place = found.end()
+    section = {"type": "rich_text_section", "elements": [*elements, *_plain_text(text[place:])]}
     return [{"type": "rich_text", "block_id": "rich", "elements": [section]}]
+
+
+def _plain_text(text: str) -> list[Json]:
+    for written, meant in _ENTITIES:
+        text = text.replace(written, meant)
+    return [{"type": "text", "text": text}] if text else []
+
+
+def _styled(found: re.Match[str]) -> Json:
+    if found["user"]:
+        return {"type": "user", "user_id": found["user"]}
+    if found["url"]:
+        return {"type": "link", "url": found["url"]} | ({"text": found["label"]} if found["label"] else {})
+    return {"type": "text", "text": found["in"], "style": {_STYLES[found["mark"]]: True}}
 
 
 def message_event(message: Message, channel: Channel, user: User, root: Message | None) -> Json:
     event = {**message.shown(), "team": user.team_id, "channel": channel.channel_id, "event_ts": message.ts}
+    if channel.shared:
+        event |= {"user_team": user.team_id, "source_team": user.team_id}
     event["channel_type"] = channel.kind
     if message.files:
         event |= {"subtype": "file_share", "upload": False, "display_as_bot": False}

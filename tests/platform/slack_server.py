@@ -50,7 +50,7 @@ class SlackServer(World):
         self.state.messages.append(message)
         for file in files:
             file.channels.add(channel.channel_id)
-        workspace = self._workspace(user)
+        workspace = self.state.workspaces[channel.team_id] if channel.shared else self._workspace(user)
         event = payloads.message_event(message, channel, user, root)
         events = [event]
         if f"<@{workspace.bot_user_id}" in text and channel.kind != "im":
@@ -131,7 +131,7 @@ class SlackServer(World):
             await self._event(workspace, {"type": kind, "event_ts": self.state.new_ts(), **event})
 
     def trigger(self, user: User, view: View | None = None) -> str:
-        trigger_id = self.state.identifier("trigger.")
+        trigger_id = self.state.unique("trigger.")
         self.state.triggers[trigger_id] = Trigger(user.user_id, self.clock.now(), view=view)
         return trigger_id
 

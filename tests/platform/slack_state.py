@@ -1,6 +1,7 @@
 """What a small Slack knows: workspaces, people, channels, messages, files, views and the time."""
 
 import itertools
+import os
 import time
 from collections.abc import Iterable
 from dataclasses import dataclass, field
@@ -53,6 +54,7 @@ class User:
     guest: bool = False
     bot_id: str = ""  # another app's bot
     app_id: str = ""
+    active: bool = True  # whoever is not sees no ephemeral message, now or later
 
     def shown(self) -> Json:
         profile = {"display_name": self.name, "real_name": self.name.title(), "email": f"{self.name}@example.com"}
@@ -77,13 +79,15 @@ class Channel:
     kind: str  # channel, group, im, mpim: as in channel_type
     members: set[str]
     archived: bool = False
+    shared: bool = False  # with another organisation
 
     def shown(self) -> Json:
         kinds = {"is_channel": "channel", "is_group": "group", "is_im": "im", "is_mpim": "mpim"}
         flags = {flag: self.kind == kind for flag, kind in kinds.items()}
         private = self.kind != "channel"
         named = {"id": self.channel_id, "name": self.name, "context_team_id": self.team_id}
-        return {**named, **flags, "is_private": private, "is_archived": self.archived, "num_members": len(self.members)}
+        flags |= {"is_private": private, "is_archived": self.archived, "is_ext_shared": self.shared}
+        return {**named, **flags, "num_members": len(self.members)}
 
 
 @dataclass
@@ -223,12 +227,17 @@ class State:
         self.revoked: set[str] = set()
         self.violations: list[Violation] = []
         self._numbers = itertools.count(1)
+        self.run = os.urandom(4).hex()  # Slack never names two events alike, whatever was restarted in between
 
     def number(self) -> int:
         return next(self._numbers)
 
     def identifier(self, prefix: str) -> str:
         return f"{prefix}{self.number():08d}"
+
+    def unique(self, prefix: str) -> str:
+        """Make an id that no other run of a small Slack has made."""
+        return f"{prefix}{self.run}{self.number():08d}"
 
     def new_ts(self) -> str:
         return f"{int(self.clock.now())}.{self.number():06d}"
@@ -260,6 +269,14 @@ class State:
         channel = Channel(self.identifier(prefix), workspace.team_id, "directmessage", kind, members)
         self.channels[channel.channel_id] = channel
         return channel
+
+    def reaches(self, where: str, user_id: str) -> bool:
+        """Tell whether an ephemeral message is seen by its reader; one that is lost is held against the app."""
+        user = self.users.get(user_id)
+        if user is None or user.active:
+            return True
+        self.violate(where, "ephemeral_lost", user_id)
+        return False
 
     def find(self, channel_id: str, ts: str) -> Message | None:
         """Return the message that is there for everybody."""

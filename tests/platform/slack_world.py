@@ -126,11 +126,17 @@ class World:
         return group
 
     def channel(
-        self, workspace: Workspace, name: str, *users: User, private: bool = False, with_bot: bool = True
+        self,
+        workspace: Workspace,
+        name: str,
+        *users: User,
+        private: bool = False,
+        with_bot: bool = True,
+        shared: bool = False,
     ) -> Channel:
         members = {user.user_id for user in users} | ({workspace.bot_user_id} if with_bot else set())
         kind, prefix = ("group", "G") if private else ("channel", "C")
-        channel = Channel(self.state.identifier(prefix), workspace.team_id, name, kind, members)
+        channel = Channel(self.state.identifier(prefix), workspace.team_id, name, kind, members, shared=shared)
         self.state.channels[channel.channel_id] = channel
         return channel
 

@@ -72,7 +72,7 @@ async def test_an_outsider_reads_what_is_granted_to_the_channel_by_name(engine):
 
 async def test_a_file_that_cannot_be_read_opens_no_ticket(engine, tickets):
     files = (Attachment("plan.exe", "application/octet-stream", 10),)
-    answer, shown = await ask(engine, "What is in this plan of ours?", attachments=files)
+    answer, _ = await ask(engine, "What is in this plan of ours?", attachments=files)
     assert answer.origin is Origin.NOTHING_FOUND
     assert answer.ticket_number is None
     assert await tickets.tickets(1) == []

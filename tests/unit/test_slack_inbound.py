@@ -397,7 +397,11 @@ def test_an_administrator_of_another_organisation_is_none_here():
     user = {"id": "U1", "team_id": "T1", "is_admin": True, "profile": {"display_name": "Jo"}}
     assert person_of(user, "T1") == Person("Jo", is_admin=True)
     for other in ({"team_id": "T2"}, {"is_stranger": True}, {"deleted": True}, {"is_bot": True}):
-        assert person_of({**user, **other}, "T1") == Person("Jo")
+        outside = "team_id" in other or "is_stranger" in other
+        assert person_of({**user, **other}, "T1") == Person("Jo", is_outsider=outside)
+    for flag in ("is_restricted", "is_ultra_restricted"):
+        assert person_of({"id": "U1", "team_id": "T1", flag: True}, "T1").is_outsider
+    assert not person_of({**user, "team_id": "T2", "enterprise_user": {"id": "U1"}}, "T1").is_outsider
 
 
 # Signatures and bodies
