@@ -10,7 +10,7 @@ import argparse
 import asyncio
 import json
 import re
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Iterator, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -169,14 +169,25 @@ def read_set(path: Path, key: str) -> list[str]:
     return [str(json.loads(line)[key]) for line in path.read_text("utf-8").split("\n") if line]
 
 
-def print_figures(name: str, figures: Figures, *, show: bool) -> None:
-    """Print how many texts of a set came through."""
-    print(f"{name}: {figures.texts} texts")
-    for what, fallen in vars(figures).items():
-        if what != "texts":
-            print(f"  {what}: {len(fallen)}")
-            for text in fallen if show else ():
-                print(f"    {text[:200]!a}")
+def read_sets(data: Path) -> Iterator[tuple[str, list[str]]]:
+    """Read the texts of every set that is under DATA, and say which is not."""
+    for name, key in SETS.items():
+        path = data / "hostile" / name
+        if path.is_file():
+            yield name, read_set(path, key)
+        else:
+            print(f"{name}: not at {path}")
+
+
+def print_figures(name: str, figures: object, *, show: bool) -> None:
+    """Print how many texts of a set came through, and with SHOW those that fell short."""
+    for what, found in vars(figures).items():
+        if what == "texts":
+            print(f"{name}: {found} texts")
+            continue
+        print(f"  {what}: {len(found)}")
+        for text in found if show else ():
+            print(f"    {text[:200]!a}")
 
 
 def main() -> None:
@@ -185,12 +196,8 @@ def main() -> None:
     parser.add_argument("--data", type=Path, default=Path("../shared/data"))
     parser.add_argument("--show", action="store_true", help="print the texts that fell short")
     options = parser.parse_args()
-    for name, key in SETS.items():
-        path = options.data / "hostile" / name
-        if not path.is_file():
-            print(f"{name}: not at {path}")
-            continue
-        print_figures(name, asyncio.run(measure(read_set(path, key))), show=options.show)
+    for name, texts in read_sets(options.data):
+        print_figures(name, asyncio.run(measure(texts)), show=options.show)
 
 
 if __name__ == "__main__":

@@ -16,7 +16,7 @@ from pathlib import Path
 
 from adapters.telegram import limits
 from adapters.telegram.markup import to_html
-from bench.slack_markup import SETS, read_set, said, sound, words
+from bench.slack_markup import print_figures, read_sets, said, sound, words
 from core.parts import utf8_bytes, utf16_units
 from tests.platform.telegram_entities import ParseError, parse_html
 
@@ -60,16 +60,8 @@ def main() -> None:
     parser.add_argument("--data", type=Path, default=Path("../shared/data"))
     parser.add_argument("--show", action="store_true", help="print the texts that fell short")
     options = parser.parse_args()
-    for name, key in SETS.items():
-        path = options.data / "hostile" / name
-        if not path.is_file():
-            print(f"{name}: not at {path}")
-            continue
-        print(f"{name}:")
-        for what, found in vars(measure(read_set(path, key))).items():
-            print(f"  {what}: {found if isinstance(found, int) else len(found)}")
-            for text in found if options.show and isinstance(found, list) else ():
-                print(f"    {text[:200]!a}")
+    for name, texts in read_sets(options.data):
+        print_figures(name, measure(texts), show=options.show)
 
 
 if __name__ == "__main__":

@@ -1,7 +1,5 @@
 """Show an answer while it grows: in Slack's own stream, else in one message that is edited at Slack's pace."""
 
-import asyncio
-import logging
 import re
 from collections.abc import Sequence
 from dataclasses import replace
@@ -19,17 +17,16 @@ from adapters.slack.private import Expired, send_file, send_privately
 from core import wording
 from core.domain import Answer, Origin
 from core.errors import Busy, ChannelUnavailable, Rejected
+from core.growing import Growing
 
 APPEND_EVERY_S = 0.8  # of one stream; all streams of a workspace share a hundred a minute
 STREAM_S = limits.STREAM_S - 30.0  # then the answer goes on in edits, before the stream ends by itself
 _BREAK_AFTER_FAILURE_S = 5.0
 _SOON_S = 0.2
-_ALONE_S = 1.0  # after which a first piece is not the whole answer
 _SHORT = 1_000  # characters, far from where a message is cut
 
 _OPEN_LINK = re.compile(r"!?\[[^\[\]\n]{0,300}(?:\](?:\([^()\s]{0,2000})?)?\Z")
 _LAST_WORD = re.compile(r"\S{0,16}\Z")
-_log = logging.getLogger(__name__)
 
 
 class _Mode(Enum):
@@ -46,8 +43,7 @@ class SlackReply:
         self._line = line
         self._manner = manner
         self._clock = manner.clock
-        self._text = ""
-        self._writes = 0
+        self._growing = Growing(self._show, manner.clock)
         self._streamed = ""
         self._edited: str | None = None  # what the last edit showed
         self._number = 0  # of the message that grows
@@ -55,38 +51,27 @@ class SlackReply:
         self._opening = ""  # the line that opens again what was cut
         self._shown: dict[int, str] = {}  # what those before it say
         self._taken_back = False  # and not deleted yet
-        self._lock = asyncio.Lock()
-        self._written_at = 0.0
         self._began_at = 0.0
         self._rested = False  # whether the session is not "processing" any more
         self._next_at = float("-inf")
         self._mode = _Mode.NOTHING if line.posting.message_id(0) is None else _Mode.EDITS
 
     async def write(self, text: str) -> None:
-        """Show the next piece.
-
-        What comes in one piece, as all commands' answers do, is not shown before it is final: it may be private.
-        """
-        self._text += text
-        self._writes += 1
-        if self._writes > 1:
-            await self._show_whole()
-        else:
-            self._written_at = self._clock()
+        """Show the next piece."""
+        await self._growing.write(text)
 
     async def refresh(self) -> None:
         """Show what nothing has come after for a while."""
-        if self._text and (self._writes > 1 or self._clock() - self._written_at >= _ALONE_S):
-            await self._show_whole()
+        await self._growing.refresh()
 
     async def restart(self) -> None:
         """Take back everything written so far."""
-        self._text, self._writes = "", 0
+        self._growing.take_back()
         if self._mode is not _Mode.STOPPED and self._line.posting.message_id(0) is not None:
             self._number, self._taken, self._opening, self._shown = 0, 0, "", {}
             self._mode, self._edited, self._taken_back = _Mode.EDITS, None, True  # a stream only grows
             self._next_at = float("-inf")
-            await self._show_whole()
+            await self._growing.show()
 
     async def finish(self, answer: Answer) -> None:
         """Put the final answer in place of what was shown."""
@@ -187,21 +172,6 @@ class SlackReply:
 
     # While it grows
 
-    async def _show_whole(self) -> None:
-        """Show more, to the end of the call also where the answer is broken off: what was posted must be noted."""
-        showing = asyncio.ensure_future(self._show_alone())
-        try:
-            await asyncio.shield(showing)
-        except asyncio.CancelledError:
-            await asyncio.wait([showing])
-            if not showing.cancelled() and (error := showing.exception()) is not None:
-                _log.info("The last piece of an answer that was broken off was not shown: %s", error)
-            raise
-
-    async def _show_alone(self) -> None:
-        async with self._lock:
-            await self._show()
-
     async def _show(self) -> None:
         """Show what there is where it is time; what fails here the final answer makes good."""
         if self._mode is _Mode.STOPPED or self._clock() < self._next_at:
@@ -223,7 +193,7 @@ class SlackReply:
                 if sent.part > 0 and not sent.message_id.startswith("file:"):
                     await self._line.delete(sent.part)
             self._taken_back = False
-        rest = self._remaining(settled(self._text))
+        rest = self._remaining(settled(self._growing.text))
         if (found := cut(rest, BODY, cost)) is not None:
             return await self._close(found) if not found.others else _SOON_S  # the rest comes with the final answer
         if self._mode is _Mode.NOTHING:
@@ -243,7 +213,7 @@ class SlackReply:
             self._line.posting.message_id(number) is not None and await self._line.edit(number, part, patience_s=0.0)
         ):
             await self._line.post(number, part, patience_s=0.0)
-        text = settled(self._text)
+        text = settled(self._growing.text)
         before = self._remaining(text)
         self._taken = len(text) - (len(before) - found.taken)
         self._opening, self._number = found.opening, number + 1
@@ -252,8 +222,8 @@ class SlackReply:
         return APPEND_EVERY_S
 
     async def _edit(self, text: str) -> float:
-        if len(self._text) - self._taken < _SHORT:  # so little is shown to its last character
-            text = self._remaining(sound(self._text))
+        if len(self._growing.text) - self._taken < _SHORT:  # so little is shown to its last character
+            text = self._remaining(sound(self._growing.text))
         if self._edited == text:
             return _SOON_S
         if not await self._line.edit(self._number, interim(text), patience_s=0.0):

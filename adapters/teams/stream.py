@@ -7,7 +7,7 @@ same text is sent again now and then.
 
 import asyncio
 import time
-from collections.abc import Awaitable, Callable, Coroutine, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from typing import Any
@@ -32,6 +32,7 @@ from adapters.teams.transport import Refusal
 from core import wording
 from core.domain import Answer, Origin, TicketState
 from core.errors import Busy, ChannelUnavailable, Rejected, StoreUnavailable
+from core.growing import to_its_end
 from core.language import hint_of
 from core.outbox import Purpose, Target
 
@@ -79,7 +80,7 @@ class TeamsReply:
         """Show the next piece when it is time."""
         self._text += text
         if self.streams and self._manner.clock() >= self._next_at:
-            await _unbroken(self._show_next())
+            await to_its_end(self._show_next())
 
     async def restart(self) -> None:
         """Begin again; what is shown stays until the final answer takes its place, for a stream can only grow."""
@@ -87,7 +88,7 @@ class TeamsReply:
 
     async def inform(self) -> None:
         """Say that it is being looked up, or show again what there is."""
-        await _unbroken(self._inform())
+        await to_its_end(self._inform())
 
     async def _show_next(self) -> None:
         async with self._lock:
@@ -314,13 +315,3 @@ class TeamsReply:
 
 def _scope(address: Mapping[str, Any]) -> Scope:
     return Scope(str(address.get("scope") or Scope.PERSONAL))
-
-
-async def _unbroken(work: Coroutine[Any, Any, None]) -> None:
-    """Do WORK to its end also where it is cancelled: a message that was posted must be recorded."""
-    task = asyncio.ensure_future(work)
-    try:
-        await asyncio.shield(task)
-    except asyncio.CancelledError:
-        await asyncio.gather(task, return_exceptions=True)
-        raise

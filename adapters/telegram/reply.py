@@ -3,7 +3,6 @@
 A message that is full stays as it is and the next one grows, so that nothing a person reads is turned away under them.
 """
 
-import asyncio
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 
@@ -16,9 +15,9 @@ from adapters.telegram.runs import escape
 from core import wording
 from core.domain import Answer
 from core.errors import Busy, ChannelUnavailable, Rejected
+from core.growing import Growing
 from core.language import detect
 
-_ALONE_S = 1.0  # after which a first piece is not the whole answer
 _GROWING = 1.2  # each pause between two edits is longer by this: a long answer must not use a group's minute up
 _LONGEST_PAUSE_S = 15.0
 _NO_DRAFTS = ("not found", "unsupported", "not allowed", "not supported")
@@ -40,9 +39,7 @@ class TelegramReply:
         self._line = line
         self._manner = manner
         self._clock = manner.clock
-        self._text = ""
-        self._writes = 0
-        self._written_at = 0.0
+        self._growing = Growing(self._show, manner.clock)
         self._page = 0  # the message that grows; those before it are full
         self._shown: tuple[int, str, bool] | None = None
         self._edit_s = EDIT_PRIVATE_S if is_private(line.address) else EDIT_GROUP_S
@@ -50,25 +47,19 @@ class TelegramReply:
         self._next_at = float("-inf")
         self._edited_at = float("-inf")
         self._drafts = is_private(line.address)
-        self._lock = asyncio.Lock()
 
     async def write(self, text: str) -> None:
-        """Show the next piece; what comes in one piece is not shown before it is final, for then it is sent once."""
-        self._text += text
-        self._writes += 1
-        if self._writes > 1:
-            await self._show_whole()
-        else:
-            self._written_at = self._clock()
+        """Show the next piece."""
+        await self._growing.write(text)
 
     async def refresh(self) -> None:
         """Show what nothing has come after for a while."""
-        if self._text and (self._writes > 1 or self._clock() - self._written_at >= _ALONE_S):
-            await self._show_whole()
+        await self._growing.refresh()
 
     async def restart(self) -> None:
         """Take back everything written so far."""
-        self._text, self._writes, self._page = "", 0, 0
+        self._growing.take_back()
+        self._page = 0
 
     async def finish(self, answer: Answer) -> None:
         """Put the final answer in place of what was shown; an edit is not made too soon after another one."""
@@ -100,26 +91,13 @@ class TelegramReply:
 
     # While it grows
 
-    async def _show_whole(self) -> None:
-        """Show more, to the end of the call also where the answer is broken off: what was posted must be noted."""
-        showing = asyncio.ensure_future(self._show_alone())
-        try:
-            await asyncio.shield(showing)
-        except asyncio.CancelledError:
-            await asyncio.wait([showing])
-            raise
-
-    async def _show_alone(self) -> None:
-        async with self._lock:
-            await self._show()
-
     async def _show(self) -> None:
         """Show what there is where it is time; what fails here the final answer makes good."""
         address = self._line.address
         alone = bool(address.get("command")) and not is_private(address)  # a command's answer may be for its author
         if alone or self._clock() < self._next_at:
             return
-        parts = render_growing(self._text)
+        parts = render_growing(self._growing.text)
         page = min(self._page, len(parts) - 1)
         full = page + 1 < len(parts)
         if (page, parts[page].html, full) == self._shown:
@@ -140,7 +118,7 @@ class TelegramReply:
         known = line.posting.message_id(page)
         if known is None and not full and await self._draft(part):
             return
-        rows = () if full else stop_row(line.posting.delivery.outbox_id, detect(self._text))
+        rows = () if full else stop_row(line.posting.delivery.outbox_id, detect(self._growing.text))
         await line.put(page, Part(part.html, part.plain, rows), patience_s=0.0)
         if known is not None:
             self._edited_at = self._clock()

@@ -18,19 +18,10 @@ from aiohttp import web
 
 from adapters.postgres.administrators import PostgresAdministrators
 from adapters.postgres.announcements import PostgresAnnouncements
-from adapters.postgres.authors import PostgresAuthors
-from adapters.postgres.channels import PostgresChannels
 from adapters.postgres.given import PostgresGivenAnswers
 from adapters.postgres.inbox import PostgresInbox
-from adapters.postgres.ingestions import PostgresIngestions
 from adapters.postgres.installations import PostgresInstallations, Vault
-from adapters.postgres.knowledge import PostgresKnowledge
-from adapters.postgres.outbox import PostgresOutbox
 from adapters.postgres.pacing import PostgresPacing
-from adapters.postgres.search import PostgresSearch
-from adapters.postgres.sessions import PostgresSessions
-from adapters.postgres.stats import PostgresStats
-from adapters.postgres.tickets import PostgresTickets
 from adapters.postgres.uploads import PostgresUploads
 from adapters.slack.api import SlackApi
 from adapters.slack.files import TICKET_TYPE, SlackFiles
@@ -53,7 +44,6 @@ from bots.threads import KeptThreads
 from core.accepting import Acceptance
 from core.access import Access
 from core.actions import Actions
-from core.actions_call import Tools
 from core.announcements import AnnouncedTickets, Announcer, announcement
 from core.channels import Listens
 from core.domain import Answer, DeliveryKey, Exchange, Origin, Role, Ticket, TicketState
@@ -67,6 +57,7 @@ from core.pacing import PreferredPacer
 from core.places import EMPLOYEE_PLATFORMS, Place, Platform
 from core.ticket_work import TicketWork
 from tests.platform.slack_server import SlackServer
+from tests.scenario.house import Collected, make_tools
 
 TENANT = 1
 NOON = datetime(2026, 11, 20, 12, tzinfo=UTC)
@@ -74,19 +65,6 @@ ANNOUNCED = Ticket(
     9, None, TicketState.OPEN, "Where?", "author: Where?", "The documents hold no answer.", "", NOON, NOON
 )
 SECRET = b"a secret of the tests"
-
-
-class Collected:
-    """A Reply that keeps what was written."""
-
-    def __init__(self):
-        self.text = ""
-
-    async def write(self, text):
-        self.text += text
-
-    async def restart(self):
-        self.text = ""
 
 
 class Office:
@@ -98,25 +76,13 @@ class Office:
         self.tokens = InstalledTokens(self.store)
         pacer = PreferredPacer(PostgresPacing(database))
         self.api = SlackApi(session, self.tokens, pacer, base_url=slack.api_url)
-        self.inbox, self.outbox = PostgresInbox(database), PostgresOutbox(database)
-        self.sessions, self.tickets = PostgresSessions(database), PostgresTickets(database)
-        self.knowledge, self.channels = PostgresKnowledge(database), PostgresChannels(database)
-        self.jobs, self.uploads = PostgresIngestions(database), PostgresUploads(database)
-        self.announcements, self.authors = PostgresAnnouncements(database), PostgresAuthors(database)
+        self.inbox, self.uploads = PostgresInbox(database), PostgresUploads(database)
+        self.announcements = PostgresAnnouncements(database)
         self.access = Access(PostgresAdministrators(database), {Platform.SLACK})
         self.acceptance = Acceptance(self.inbox, Unmetered())
-        self.tools = Tools(
-            sessions=self.sessions,
-            tickets=self.tickets,
-            knowledge=self.knowledge,
-            channels=self.channels,
-            access=self.access,
-            authors=self.authors,
-            outbox=self.outbox,
-            stats=PostgresStats(database),
-            retriever=PostgresSearch(database),
-            jobs=self.jobs,
-        )
+        self.tools = tools = make_tools(database, self.access)
+        self.sessions, self.tickets, self.knowledge = tools.sessions, tools.tickets, tools.knowledge
+        self.channels, self.outbox, self.jobs, self.authors = tools.channels, tools.outbox, tools.jobs, tools.authors
         self.actions = Actions(self.tools)
         self.left = []  # what was not ours
 
