@@ -22,7 +22,7 @@ from adapters.teams.manifest import (
 from core.commands import parse
 from core.errors import UsageError
 
-ROOT = Path(__file__).parents[2]
+ROOT = Path(__file__).parents[3]
 APP_ID = "0B0F7D1E-3c55-4a6e-9b5e-0f3c7f1f6a01"
 
 

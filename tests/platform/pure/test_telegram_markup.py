@@ -15,7 +15,7 @@ from core.parts import utf8_bytes, utf16_units
 from tests.platform.telegram_entities import ParseError, checked_link, parse_html
 from tests.platform.telegram_markdown import parse_markdown_v2
 
-HOSTILE = Path(__file__).parents[3] / "shared" / "data" / "hostile"
+HOSTILE = Path(__file__).parents[4] / "shared" / "data" / "hostile"
 SYNTAX = "*_~`#>|[]()!<>&\\-+=\n :/.1a🏟é\u200d\u0301\x00"
 pieces = st.lists(
     st.one_of(st.text(SYNTAX, max_size=12), st.text(max_size=8), st.sampled_from(["```\n", "| a |\n|-|\n"]))

@@ -28,7 +28,7 @@ from core.outbox import Target
 from core.places import Place, Platform
 from tests.platform.slack_blocks import check_blocks, check_view, elements_of, texts
 
-HOSTILE = Path(__file__).parents[2] / ".." / "shared" / "data" / "hostile"
+HOSTILE = Path(__file__).parents[3] / ".." / "shared" / "data" / "hostile"
 GUARD = "\u00ad"
 MENTION = re.compile(r"<(?:!|@[UW]|#C|!subteam)|@(?:here|channel|everyone)\b", re.IGNORECASE)
 LANGUAGES = ("en", "de", "es", "fr")

@@ -10,7 +10,7 @@ from adapters.telegram.commands import make_manifest
 from core.commands import Rights, listed
 from core.wording import TRANSLATIONS
 
-KEPT = Path(__file__).parents[2] / "manifest" / "telegram.json"
+KEPT = Path(__file__).parents[3] / "manifest" / "telegram.json"
 
 
 def held(scope, language=""):

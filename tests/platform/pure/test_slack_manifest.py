@@ -13,7 +13,7 @@ from adapters.slack.pressed import ASK_ABOUT_THIS
 from core.commands import BY_NAME
 from core.errors import UsageError
 
-ROOT = Path(__file__).parents[2]
+ROOT = Path(__file__).parents[3]
 SCHEMA = ROOT.parent / "shared" / "reference" / "slack-manifest.schema.json"
 FORMS = [
     {},
