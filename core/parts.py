@@ -21,7 +21,7 @@ _JOINING = r"\u0300-\u036f\u20d0-\u20ff\ufe00-\ufe0f\u200c\u200d\U0001f3fb-\U000
 _TOKEN = re.compile(
     r"!?\[(?:[^\[\]\\]|\\.|\[(?:[^\[\]\\]|\\.){0,300}\]){0,600}\]"
     r"\((?:[^()\s]|\([^()\s]{0,300}\)){0,2000}(?:\s\"[^\"\n]{0,300}\")?\)"
-    r"|`[^`\n]{1,300}`"
+    r"|``(?!`)[^\n]{1,300}?(?<!`)``(?!`)|`(?!`)[^`\n]{1,300}`(?!`)|`{1,300}"
     r"|<[^<>\s]{1,2000}>"
     r"|[a-zA-Z][a-zA-Z0-9+.-]{1,20}://(?:[^\s<>\[\]()]|\([^\s<>\[\]()]{0,300}\)){1,2000}"
     r"|\s{1,200}"
@@ -70,6 +70,14 @@ def split_text(markdown: str, limit: int, measure: Measure = len) -> list[str]:
         parts.extend(whole)
     parts.append(current)
     return [_outdented(part.strip("\n")) for part in parts if part.strip()]
+
+
+def whole_before(text: str, end: int) -> int:
+    """Return where the link, the code or the word of TEXT begins that END cuts in two; END where it cuts none."""
+    for token in _TOKEN.finditer(text):
+        if token.end() >= end:
+            return end if token.end() == end else min(token.start(), end)
+    return end
 
 
 def _outdented(part: str) -> str:

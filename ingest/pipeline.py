@@ -226,7 +226,8 @@ class _Run:
 
 def too_large(size_bytes: int, limit_bytes: int) -> str:
     """Say why a file was not taken, and what to do."""
-    return f"it has {size_bytes / 1e6:.1f} MB, over {limit_bytes / 1e6:.0f} MB; split it, or have the limit raised"
+    limit = f"the limit is {limit_bytes / 1e6:.0f}"
+    return f"it has {size_bytes / 1e6:.1f} MB and {limit}; split it, or have the limit raised"
 
 
 async def _open(opener: Callable[[], Awaitable[Upload]]) -> tuple[str, str | None, bytes]:

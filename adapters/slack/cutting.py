@@ -3,7 +3,7 @@
 import re
 from dataclasses import dataclass
 
-from core.parts import Measure, split_text
+from core.parts import Measure, split_text, whole_before
 
 _FENCE = re.compile(r"^((?:[ \t]|>|(?:[-+*]|[0-9]{1,9}[.)])[ \t]){0,30})(`{3,}(?=[^`\n]*$)|~{3,})([^\n]*)$")
 _TABLE = re.compile(r"\|?(?:[ \t]*:?-+:?[ \t]*\|)+(?:[ \t]*:?-+:?[ \t]*)?")
@@ -49,7 +49,10 @@ def _filled(text: str, body: str, start: int, limit: int, measure: Measure) -> t
     quarters = 1 if _FENCE.match(text[begin:].partition("\n")[0]) else 3
     if measure(body) * 4 >= limit * quarters or room < _SMALLEST or _is_odd(text, begin):
         return body, start
-    return text[start:begin] + split_text(text[begin:], room, measure)[0], begin
+    more = split_text(text[begin:], room, measure)[0]
+    if text.startswith(more, begin):  # a link that the room is too small for fits into the next message
+        more = more[: whole_before(text[begin:], len(more))].rstrip()
+    return (text[start:begin] + more, begin) if more else (body, start)
 
 
 def _is_indented(text: str, place: int) -> bool:

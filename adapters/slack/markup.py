@@ -53,11 +53,17 @@ class _Form:
     lines: Callable[[Iterable[_Run]], list[str]]
     code_block: Callable[[str], list[str]]
     bold: str
+    named: bool = True  # whether tables are aligned, and where they are too wide each row names its columns
 
 
 def to_mrkdwn(markdown: str) -> str:
     """Convert MARKDOWN to mrkdwn: what it says literally stays literal, and nothing but its own links becomes one."""
     return _write(markdown, _MRKDWN)
+
+
+def to_short_mrkdwn(markdown: str) -> str:
+    """Convert MARKDOWN to mrkdwn in which tables are neither aligned nor name their columns in each row."""
+    return _write(markdown, replace(_MRKDWN, named=False))
 
 
 def plain(markdown: str) -> str:
@@ -148,8 +154,9 @@ def _table(node: SyntaxTreeNode, form: _Form, *, quoted: bool) -> list[str]:
     texts = [["".join(run.text for run in cell).replace("\n", " ") for cell in row] for row in rows]
     widths = [max(len(text) for text in column) for column in zip(*texts, strict=True)]
     linked = any(run.url or _BARE_URL.search(run.text) for row in rows for cell in row for run in cell)
-    if linked or quoted or sum(widths) + 3 * len(widths) > _TABLE_WIDTH:
-        return [line for row in rows[1:] or rows for line in _record(rows[0], row, form)]
+    if linked or quoted or not form.named or sum(widths) + 3 * len(widths) > _TABLE_WIDTH:
+        records = rows[1:] or rows if form.named else rows
+        return [line for row in records for line in _record(rows[0], row, form)]
     aligned = ["   ".join(text.ljust(width) for text, width in zip(row, widths, strict=True)).rstrip() for row in texts]
     aligned.insert(1, "   ".join("-" * width for width in widths))
     return form.code_block("\n".join(aligned))
@@ -159,8 +166,9 @@ def _record(header: Sequence[list[_Run]], row: Sequence[list[_Run]], form: _Form
     runs = [_Run(f"{_BULLETS[0]} ")]
     for place, (name, cell) in enumerate(zip(header, row, strict=True)):
         runs += [_Run(" · ")] if place else []
-        runs += [replace(run, marks=_with(run.marks, form.bold)) for run in name]
-        runs += [_Run(": "), *cell]
+        if form.named:
+            runs += [*(replace(run, marks=_with(run.marks, form.bold)) for run in name), _Run(": ")]
+        runs += cell
     return form.lines(run if run.text != "\n" else _Run(" ") for run in runs)
 
 
@@ -264,7 +272,7 @@ def _group(runs: Sequence[_Run], marks: str) -> list[tuple[str, bool]]:
 
 def _atom(run: _Run) -> tuple[str, bool]:
     if run.url:
-        label = "" if run.url in {run.text, f"mailto:{run.text}"} else "|" + _literal(run.text, run.marks)
+        label = "" if run.url == run.text else "|" + _literal(run.text, run.marks)
         return f"<{_url(run.url)}{label}>", False
     if run.code and run.text.strip() and "`" not in run.text:
         before, _, after = run.text.partition(run.text.strip())

@@ -15,7 +15,7 @@ from typing import Any
 
 from adapters.slack import limits
 from adapters.slack.cutting import cut_all
-from adapters.slack.markup import escape, plain, to_mrkdwn
+from adapters.slack.markup import escape, plain, to_mrkdwn, to_short_mrkdwn
 from adapters.slack.pressed import BAD, FEEDBACK, FEEDBACK_REASON, GOOD, HUMAN, PASSAGE, SHARE
 from adapters.slack.tickets import ticket_buttons
 from core import wording
@@ -192,7 +192,7 @@ def _introduced(answer: Answer) -> tuple[str, str]:
 
 def _text(body: str, header: str, sources: Sequence[str]) -> str:
     """Write a message for where its blocks are not seen: the best form that fits."""
-    for write in (to_mrkdwn, escape, plain):
+    for write in (to_mrkdwn, to_short_mrkdwn, escape, plain):
         said = write(body)
         whole = "\n\n".join(piece for piece in (header, said, "\n".join(sources)) if piece)
         if said and len(whole) <= limits.UPDATE_TEXT:

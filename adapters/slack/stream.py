@@ -25,7 +25,7 @@ _BREAK_AFTER_FAILURE_S = 5.0
 _SOON_S = 0.2
 _SHORT = 1_000  # characters, far from where a message is cut
 
-_OPEN_LINK = re.compile(r"!?\[[^\[\]\n]{0,300}(?:\](?:\([^()\s]{0,2000})?)?\Z")
+_OPEN_LINK = re.compile(r"!?\[[^\[\]\n]{0,600}(?:\](?:\([^()\s]{0,2000})?)?\Z")
 _LAST_WORD = re.compile(r"\S{0,16}\Z")
 
 

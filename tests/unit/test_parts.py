@@ -121,6 +121,13 @@ def test_a_table_that_is_cut_has_its_head_over_each_piece():
     assert parts[-1].endswith("That is all.")
 
 
+def test_code_that_holds_a_backtick_hides_no_link():
+    link = "[" + "a name " * 40 + "](https://docs.example/" + "x" * 900 + ")"
+    text = "word " * 20 + "`` one ` two `` and " + link + " and ` alone " + "word " * 300
+    parts = split_text(text, 1_500)
+    assert sum(link in part for part in parts) == 1
+
+
 def test_code_in_one_line_opens_no_block():
     parts = split_text("```frontdesk ask```\n\n" + "A sentence stands here. " * 20, 200)
     assert len(parts) > 2
