@@ -194,6 +194,9 @@ class Engine:
         return await self._attachments.take(asked.message.tenant_id, asked.session.session_id, files)
 
     async def _save(self, asked: Asked, result: Result, answer: Answer) -> None:
+        if result.personal:  # others read the session on: by its history, its tickets and what a model is told of it
+            said = wording.say(wording.ANSWERED_ALONE, asked.language)
+            result = replace(result, text=said, citations=(), context=())
         exchange = Exchange(
             asked=asked.message.text,
             answered=result.text,

@@ -42,6 +42,22 @@ async def test_what_only_the_asker_may_read_is_answered_in_a_channel_to_them_alo
     assert "90" not in shown
 
 
+async def test_what_was_answered_to_one_is_told_to_nobody_later(engine, sessions, tickets):
+    thread = Place(Platform.SLACK, "C1", "1.0")
+
+    async def say(text, author):
+        return await engine.handle(Message(1, thread, Author(author), text), Collected())
+
+    first = await say(SALARY, "U-boss")
+    assert "90 thousand" in first.text
+    await say("human", "U-any")
+    turns = await sessions.turns(1, first.session_id, limit=10)
+    assert not any("90 thousand" in turn.text or turn.citations for turn in turns)
+    assert "(I have answered the author alone.)" in [turn.text for turn in turns]
+    (ticket,) = await tickets.tickets(1)
+    assert "90 thousand" not in ticket.transcript
+
+
 async def test_in_a_conversation_of_ones_own_it_is_an_answer_like_any_other(engine):
     answer, shown = await ask(engine, SALARY, "U-boss", channel="D1", direct=True)
     assert "90 thousand" in shown
