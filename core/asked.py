@@ -59,6 +59,7 @@ class Asked:
     hidden: bool = False  # whether something was redacted
     unread: bool = False  # whether files came that could not be read
     reads_files: bool = False  # whether passages of the session's own files were found
+    wants_person: bool = False  # whether a command says so
     alone: bool = False  # whether what the author alone may read is searched
     tally: Tally = field(default_factory=Tally)  # what the models asked for this message have used
 

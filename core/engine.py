@@ -105,9 +105,9 @@ class Engine:
         message = replace(message, text=_CONTROL.sub("", message.text).encode("utf-8", "replace").decode())
         if self._commands is not None and (done := await self._commands.run(message, reply)) is not None:
             return done
-        message = _question(message)
+        message, wants_person = _question(message)
         with clock.step("recall"):
-            asked = await self._recall(message)
+            asked = replace(await self._recall(message), wants_person=wants_person)
         if asked.session.taken_over:
             return await self._pass_on(asked, clock)
         asked, result = await self._answer(asked, Written(reply), clock, interruption)
@@ -229,14 +229,14 @@ def _language(message: Message) -> str:
     return detect(message.text[:1_000], default=message.language_hint or "en")
 
 
-def _question(message: Message) -> Message:
-    """Take the words out of the two commands that are questions to us."""
+def _question(message: Message) -> tuple[Message, bool]:
+    """Take the words out of the two commands that are questions to us, and tell whether a person is asked for."""
     parsed = commands.parse(message.text)
     if parsed is None or parsed.command is None or parsed.name not in _ASKING:
-        return message
+        return message, False
     if parsed.name == "ask" and not parsed.text.strip():
         raise UsageError(wording.EMPTY_QUESTION)
-    return replace(message, text=parsed.text if parsed.name == "ask" else parsed.name)
+    return replace(message, text=parsed.text.strip() or parsed.name), parsed.name == "human"
 
 
 def _hidden_before(message: Message) -> tuple[Hidden, ...]:

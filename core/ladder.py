@@ -52,6 +52,8 @@ class Ladder:
     async def climb(self, asked: Asked, reply: Written, clock: Clock) -> Result:
         """Go down the ladder: small talk, a person, then the documents."""
         text = asked.message.text
+        if asked.wants_person:
+            return await self._hand_over(asked, reply, clock)
         if (talk := small_talk(text)) is not None:
             # "ok" and "hi" are English too: there the language spoken so far decides.
             said = small_talk_reply(talk.kind, asked.language if talk.language == "en" else talk.language)
@@ -248,8 +250,9 @@ class Ladder:
         )
 
     async def _hand_over(self, asked: Asked, reply: Written, clock: Clock) -> Result:
-        """Open a ticket because the author asked for a person, on the last question there was."""
-        question = last_question(asked.turns) or wording.REASON_ASKED
+        """Open a ticket because the author asked for a person: on what they say, else on the last question."""
+        own = "" if wants_person(asked.message.text) else asked.message.text
+        question = own or last_question(asked.turns) or wording.REASON_ASKED
         number = None
         if asked.tickets is not TicketPolicy.OFF:
             number = await self._open_ticket(asked, question, wording.REASON_ASKED, clock)

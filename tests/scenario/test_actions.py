@@ -146,6 +146,14 @@ async def test_the_language_of_a_channel_is_that_of_its_commands(office):
     assert await office.text("/tickets") == "Il n’y a pas de ticket ouvert."
 
 
+async def test_what_is_written_with_the_wish_for_a_person_is_the_question(office):
+    answer = await office.say("/human my printer is on fire")
+    assert answer.ticket_number == 1
+    assert "my printer is on fire" in await office.text("/tickets")
+    await office.promote()
+    assert "author: my printer is on fire" in await office.text("/tickets show 1", "boss", channel="desk")
+
+
 async def test_a_person_is_asked_for_and_their_answer_comes_back(office, owner):
     await office.say(UNKNOWN)
     answer = await office.say("/human")
