@@ -77,6 +77,8 @@ class FileTickets:
 
         Raises StoreUnavailable.
         """
+        if not files:
+            return ()
         kept = await asyncio.gather(*(self.keep_one(tenant_id, file) for file in files[:MOST_FILES]))
         over = (replace(file.attachment, reason=TOO_MANY.format(limit=MOST_FILES)) for file in files[MOST_FILES:])
         return (*kept, *over)

@@ -17,7 +17,7 @@ _UNKEPT = re.compile("[\0\ud800-\udfff]")  # NUL, and halves of a surrogate pair
 def value_at(payload: Any, *path: str) -> Any:
     """Return what lies under PATH; None where there is nothing."""
     for name in path:
-        if not isinstance(payload, Mapping):
+        if not isinstance(payload, dict):
             return None
         payload = payload.get(name)
     return payload
@@ -25,7 +25,11 @@ def value_at(payload: Any, *path: str) -> Any:
 
 def text_at(payload: Any, *path: str) -> str:
     """Return the text under PATH, what no database keeps replaced; the empty string where there is none."""
-    found = value_at(payload, *path)
+    found = payload
+    for name in path:  # as value_at does, of which a message would need dozens more
+        if not isinstance(found, dict):
+            return ""
+        found = found.get(name)
     if not isinstance(found, str):
         return ""
     return found if found.isascii() and "\0" not in found else _UNKEPT.sub("\ufffd", found)
