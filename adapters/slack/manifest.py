@@ -153,7 +153,7 @@ def to_yaml(value: Any) -> str:
 def _lines(value: Any, indent: str) -> Iterator[str]:
     if isinstance(value, dict):
         for name, held in value.items():
-            yield from _entry(f"{indent}{name}:", held, f"{indent}  ")
+            yield from _entry(f"{indent}{_scalar(name)}:", held, f"{indent}  ")
         return
     for held in value:
         if isinstance(held, dict):

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 import yaml
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from adapters.slack.manifest import DEFAULT_PREFIX, EVENTS, OPTIONAL_SCOPES, SCOPES, make_manifest, to_yaml
@@ -166,5 +166,6 @@ _VALUES = st.recursive(
 
 
 @given(st.dictionaries(st.from_regex(r"[a-z_]{1,8}x", fullmatch=True), _VALUES, min_size=1, max_size=5))
+@example({"a_x": {"no": ""}})
 def test_what_is_written_reads_back_the_same(value):
     assert yaml.safe_load(to_yaml(value)) == value
