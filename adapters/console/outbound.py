@@ -37,6 +37,11 @@ def plain(text: str) -> str:
     return _CONTROL.sub("\N{REPLACEMENT CHARACTER}", text.encode("utf-8", "replace").decode())
 
 
+def in_line(text: str) -> str:
+    """Make TEXT harmless and write it in one line: what somebody wrote in several messages is one question."""
+    return plain(" ".join(text.split()))
+
+
 def address(citation: Citation) -> str:
     """Write where a source can be opened: its URL, or its file at the right page; empty where it cannot."""
     if citation.source.startswith(("http://", "https://")):
@@ -199,7 +204,7 @@ def sessions(found: Sequence[Session]) -> RenderableType:
         table.add_row(
             str(session.session_id)[:8],
             "*" if session.favourite else "",
-            plain(session.title) or "(nothing said)",
+            in_line(session.title) or "(nothing said)",
             str(session.turns),
             session.place.platform.value,
             _when(session.updated_at),
@@ -231,8 +236,8 @@ def tickets(found: Sequence[Ticket]) -> RenderableType:
         table.add_row(
             str(ticket.number),
             Text(ticket.state.value, style=_TICKET_STYLE[ticket.state]),
-            plain(ticket.question),
-            plain(ticket.reason),
+            in_line(ticket.question),
+            in_line(ticket.reason),
             _when(ticket.created_at),
         )
     return table

@@ -28,10 +28,12 @@ _STATEMENTS = (
             and other.thread = sessions.thread and other.current)
     """,
     "update sessions set channel = $4 where tenant_id = $1 and platform = $2 and channel = $3",
-    # A ticket's answer goes on to the new channel, below no message: those of the old one are not there.
+    # A ticket's answer goes on to the new channel, below no message: those of the old one are not there. What was
+    # answered to its author alone goes on to them.
     """
     update tickets set target = target || jsonb_build_object('channel', $4::text, 'address', $5::jsonb)
     where tenant_id = $1 and target->>'platform' = $2 and target->>'channel' = $3
+        and target->'address'->>'chat_id' = $3
     """,
 )
 

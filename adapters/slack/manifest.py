@@ -153,7 +153,7 @@ def to_yaml(value: Any) -> str:
 def _lines(value: Any, indent: str) -> Iterator[str]:
     if isinstance(value, dict):
         for name, held in value.items():
-            yield from _entry(f"{indent}{_scalar(name)}:", held, f"{indent}  ")
+            yield from _entry(f"{indent}{_name(name)}:", held, f"{indent}  ")
         return
     for held in value:
         if isinstance(held, dict):
@@ -170,6 +170,10 @@ def _entry(name: str, held: Any, indent: str) -> Iterator[str]:
         yield from _lines(held, indent)
     else:
         yield f"{name} {_scalar(held)}"
+
+
+def _name(name: str) -> str:
+    return json.dumps(name) if name.lower() in _NOT_TEXT else name
 
 
 def _scalar(value: str | int | bool) -> str:

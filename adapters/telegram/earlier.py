@@ -7,6 +7,7 @@ first is answered at once and the others are edits of it, so that one answer gro
 from dataclasses import replace
 from typing import Protocol
 
+from adapters.telegram.taken import file_id_of
 from core.accepting import Limits, clean_and_redact
 from core.commands import parse
 from core.inbox import Entry, Incoming, Kind, Thread
@@ -53,12 +54,21 @@ def _edited(incoming: Incoming, found: Entry) -> Incoming | None:
 
 
 def _added(incoming: Incoming, found: Entry) -> Incoming:
-    """Add a part to its album; /kb is done once for each file, as what it began is not begun again."""
+    """Add a part to its album; /kb is done once for each file, as what it began is not begun again.
+
+    What it says is said once: a later part is answered only where its file is not taken.
+    """
     before, message = found.incoming.message, incoming.message
     parsed = parse(before.text)
     if parsed is not None and parsed.name == "kb":
         own_id = str(incoming.address.get("reply_to"))
-        return replace(incoming, message=replace(message, text=message.text or before.text), message_id=own_id)
+        follows = all(file_id_of(attachment) for attachment in message.attachments)
+        return replace(
+            incoming,
+            message=replace(message, text=message.text or before.text),
+            message_id=own_id,
+            address={**incoming.address, "follows": follows},
+        )
     said = "\n".join(text for text in (before.text, message.text) if text)
     files = (*before.attachments, *message.attachments)
     return replace(incoming, kind=Kind.EDIT, message=replace(message, text=said, attachments=files))

@@ -12,6 +12,7 @@ from adapters.telegram.buttons import Action, Press
 from adapters.telegram.earlier import Earlier, after, is_idle_stop
 from adapters.telegram.files import ticketed
 from adapters.telegram.inbound import Bot, Heard, Moved, hear, place_of
+from adapters.telegram.limits import CALLBACK_S
 from adapters.telegram.outbound import alert
 from adapters.telegram.posting import where_of
 from adapters.telegram.pressed import Opened, weigh
@@ -102,6 +103,7 @@ class Intake:
         self._told = NowAndThen(_WORD_EVERY_S, clock=clock)
         self._told_kindly = NowAndThen(_KIND_WORD_EVERY_S, clock=clock)
         self._worded = NowAndThen(_REMEMBERED_S, clock=clock)
+        self._pressed = NowAndThen(CALLBACK_S, clock=clock)
         self._settings: dict[tuple[int, str], tuple[float, Listens]] = {}
 
     async def take(self, account: Account, update: Any, request_id: str = "") -> None:
@@ -116,7 +118,7 @@ class Intake:
         except UsageError as error:
             self.refuse(account, str(error))
             return
-        if heard.press is not None and heard.press.query_id:
+        if heard.press is not None and heard.press.query_id and self._pressed.may_tell(heard.press.query_id):
             self._beside.start(self._answer(account, heard.press, update, said))
         if heard.ignored:
             _log.debug("ignored: %s", heard.ignored)
@@ -264,8 +266,8 @@ class Intake:
         short = self._sources.short(found, press.number) if found else wording.say(wording.SOURCE_GONE, language)
         more = {"text": alert(short), "show_alert": True} if short else {}
         await self._call(account, "answerCallbackQuery", callback_query_id=press.query_id, **more)
-        if found is not None and not short:
-            await self._sources.show(account.api, found, press)
+        if place is not None and found is not None and not short:
+            await self._sources.show(account.api, found, press, place)
 
     async def _call(self, account: Account, method: str, **arguments: Any) -> None:
         """Call once more where Telegram wants us to wait; what it refuses, such as a query too old, is over."""

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
+from dataclasses import replace
 from typing import Any
 
 from adapters.telegram.api import PATIENCE_S, Refusal, TelegramApi
@@ -44,13 +45,32 @@ class Line:
     async def put(self, number: int, part: Part, *, reply: bool | None = None, patience_s: float = PATIENCE_S) -> None:
         """Post a part, or edit it where it stands there already; the first one of a group replies to the question."""
         known = self.posting.message_id(number)
+        if known is not None and self._is_told_alone(known):  # whoever is told here would not find it there
+            await self.withdraw(number)
+            known = None
         if known is not None and (part.file is not None or self._stands.get(number) == part):
             return
         if known is None or not await self._edit(number, known, part, patience_s):
             replies = (number == 0 if reply is None else reply) and not is_private(self.address)
             more: dict[str, Any] = {"reply": replies, "patience_s": patience_s}
-            await self.posting.post(number, lambda _: send_part(self.api, self.address, part, **more))
+            await self.posting.post(number, lambda _: self._send(self.address, part, **more))
         self._stands[number] = part
+
+    async def _send(self, address: Mapping[str, Any], part: Part, **more: Any) -> str:
+        """Send a part and name it: what is in another chat than that of the question is found by its chat, too."""
+        message_id = await send_part(self.api, address, part, **more)
+        is_here = "/" in message_id or str(address.get("chat_id")) == self.target.place.channel
+        return message_id if is_here else f"{address.get('chat_id')}/{message_id}"
+
+    def _is_told_alone(self, known: str) -> bool:
+        """Tell whether it stands in the author's own chat, while what is said now is for a group."""
+        return known.startswith(f"{self.target.author_id}/") and not is_private(self.address)
+
+    async def take_buttons(self, number: int, *, patience_s: float) -> None:
+        """Leave a part as it is, without its buttons."""
+        part = self._stands.get(number)
+        if part is not None:
+            await self.put(number, replace(part, rows=()), patience_s=patience_s)
 
     async def _edit(self, number: int, known: str, part: Part, patience_s: float) -> bool:
         """Edit what stands there; False where it stands there no longer."""
@@ -78,16 +98,12 @@ class Line:
 
     async def _put_privately(self, number: int, part: Part) -> None:
         own = {"chat_id": int(self.target.author_id), "chat_type": "private"}
-
-        async def send(_: str) -> str:
-            return f"{own['chat_id']}/{await send_part(self.api, own, part)}"
-
         known = self.posting.message_id(number)
         if known is not None and not known.startswith(f"{own['chat_id']}/"):  # the group must not read it
             await self.withdraw(number)
             known = None
         if known is None:
-            await self.posting.post(number, send)
+            await self.posting.post(number, lambda _: self._send(own, part))
         elif part.file is None:
             await edit_part(self.api, *self._where(known), part)
 

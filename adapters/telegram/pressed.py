@@ -26,11 +26,22 @@ async def weigh(
     Raises StoreUnavailable.
     """
     tenant_id, place = incoming.message.tenant_id, incoming.message.place
+    if press.action not in (Action.STOP, Action.HUMAN):
+        return incoming, ""
+    found = await sources.of(tenant_id, incoming.installation, place, press)
     if press.action is Action.STOP:
-        return _stop(incoming, await sources.of(tenant_id, incoming.installation, place, press), language)
-    if press.action is Action.HUMAN:
-        return _human(incoming, await opened.newest_ticket(tenant_id, place), language)
-    return incoming, ""
+        return _stop(incoming, found, language)
+    incoming = _where_asked(incoming, found)
+    return _human(incoming, await opened.newest_ticket(tenant_id, incoming.message.place), language)
+
+
+def _where_asked(incoming: Incoming, found: Delivery | None) -> Incoming:
+    """Let a button below what was told privately speak for the group's conversation; it is still answered here."""
+    message = incoming.message
+    if found is None or found.target.place.channel == message.place.channel:
+        return incoming
+    message_id = f"{incoming.message_id}:{message.place.channel}"  # the group has a message of that number, too
+    return replace(incoming, message=replace(message, place=found.target.place), message_id=message_id)
 
 
 def _stop(incoming: Incoming, found: Delivery | None, language: str) -> tuple[Incoming | None, str]:

@@ -43,10 +43,12 @@ class Sources:
         fits = len(parts) == 1 and utf16_units(parts[0].plain) <= CALLBACK_ANSWER
         return parts[0].plain if fits else ""
 
-    async def show(self, api: TelegramApi, delivery: Delivery, press: Press) -> None:
-        """Send the passage below the answer; raises as TelegramApi.call does."""
+    async def show(self, api: TelegramApi, delivery: Delivery, press: Press, place: Place) -> None:
+        """Send the passage below the answer, in PLACE, where the button is; raises as TelegramApi.call does."""
         if delivery.content is None:
             return
-        address = {**delivery.target.address, "reply_to": int(press.message_id)}
-        for place, part in enumerate(passage(delivery.content, press.number)):
-            await send_part(api, address, part, reply=place == 0, patience_s=_PATIENCE_S)
+        is_there = delivery.target.place.channel == place.channel  # else it was told to its author alone
+        where = delivery.target.address if is_there else {"chat_id": int(place.channel)}
+        address = {**where, "reply_to": int(press.message_id)}
+        for number, part in enumerate(passage(delivery.content, press.number)):
+            await send_part(api, address, part, reply=number == 0, patience_s=_PATIENCE_S)

@@ -198,6 +198,45 @@ async def test_a_long_answer_grows_from_message_to_message_and_nothing_shown_goe
     assert desk.telegram.violations == []
 
 
+def stoppable(desk, chat):
+    return [message.markup is not None for message in desk.telegram.from_bot(chat)]
+
+
+async def test_an_answer_that_grows_can_be_stopped_all_the_time(desk):
+    reply = desk.channel.reply(await desk.posting(desk.group))
+    seen = []
+    for paragraph in paragraphs(200):
+        await reply.write(paragraph)
+        desk.clock.advance(1.0)
+        seen.append(stoppable(desk, desk.group))
+    assert all(any(each) for each in seen[1:])
+    assert [True, True] in seen  # there is a message to be stopped before the full one can no longer be
+    assert stoppable(desk, desk.group)[0] is False
+    assert len(seen[-1]) > 2
+
+
+async def test_what_a_worker_before_has_shown_is_not_taken_away_to_be_written_again(desk):
+    first = await desk.posting(desk.group)
+    reply = desk.channel.reply(first)
+    await grow(desk, reply, paragraphs(120), every_s=1.0)
+    await desk.outbox.note_partial(first.delivery, "".join(paragraphs(120)))
+    before = desk.texts(desk.group)
+    assert len(before) == 2
+    again = desk.channel.reply(await desk.again(first))
+    for paragraph in paragraphs(119):
+        await again.write(paragraph)
+        desk.clock.advance(1.0)
+        assert desk.texts(desk.group) == before
+    for paragraph in paragraphs(200)[119:]:
+        await again.write(paragraph)
+        desk.clock.advance(4.0)
+    now = desk.texts(desk.group)
+    assert now[0] == before[0]
+    assert len("".join(now)) > len("".join(before))
+    await again.finish(ANSWER)
+    assert desk.texts(desk.group) == ["Twenty days & <nights>."]
+
+
 async def test_what_was_taken_back_is_written_from_the_first_message_on(desk):
     reply = desk.channel.reply(await desk.posting(desk.group))
     await grow(desk, reply, paragraphs(120), every_s=1.0)
@@ -281,6 +320,33 @@ async def test_a_private_answer_leaves_the_group(desk):
     assert desk.texts(desk.chat) == ["Twenty days & <nights>."]
     (told,) = desk.texts(desk.group)
     assert "private" in told
+
+
+async def test_what_was_answered_privately_is_answered_in_the_group_where_the_question_is_edited(desk):
+    posting = await desk.posting(desk.group)
+    long = "\n\n".join(["Full-time employees have 28 days of paid vacation."] * 100)
+    await desk.channel.reply(posting).finish(replace(ANSWER, text=long, private=True))
+    assert len(desk.texts(desk.chat)) == 2
+    await desk.channel.reply(await desk.again(posting)).finish(replace(ANSWER, private=True))
+    assert desk.texts(desk.chat) == ["Twenty days & <nights>."]
+    assert len(desk.texts(desk.group)) == 1
+    reply = desk.channel.reply(await desk.again(posting))
+    await grow(desk, reply, ["Twenty ", "days"], every_s=5.0)
+    await reply.finish(ANSWER)
+    assert desk.texts(desk.chat) == []
+    assert desk.texts(desk.group) == ["Twenty days & <nights>."]
+
+
+@pytest.mark.parametrize("origin", [Origin.COMMAND, Origin.FAILED])
+async def test_later_parts_of_an_album_are_not_told_what_the_first_was_told(desk, origin):
+    posting = await desk.posting(follows=True)
+    await desk.channel.reply(posting).finish(replace(ANSWER, origin=origin))
+    assert len(desk.texts()) == (origin is Origin.FAILED)
+    notice = await desk.outbox.open(desk.target(follows=True), Purpose.NOTICE)
+    await desk.channel.reply(Posting(desk.outbox, notice, desk.channel.doubt)).finish(
+        replace(ANSWER, text="It is done.", origin=Origin.COMMAND)
+    )
+    assert desk.texts()[-1] == "It is done."
 
 
 async def test_whoever_never_started_the_bot_is_told_how(desk):

@@ -87,6 +87,17 @@ async def test_each_file_of_an_album_is_added_to_the_documents_once(listener):
         (Kind.MESSAGE, "/kb add kb=handbook")
     ] * 3
     assert [names(incoming.message) for incoming in stored] == [["0.txt"], ["1.txt"], ["2.txt"]]
+    assert [incoming.address.get("follows") for incoming in stored] == [None, True, True]
+
+
+async def test_a_later_part_whose_file_is_not_taken_is_answered(listener):
+    await send_album(listener, "/kb add kb=handbook")
+    video = {"video": {"file_id": "a", "file_unique_id": "a", "width": 1, "height": 1, "duration": 1}}
+    await listener.telegram.say(listener.chat, listener.user, "", media=video, album="a1")
+    await listener.settle()
+    *_, last = await listener.stored()
+    assert last.message.attachments[0].reason
+    assert not last.address["follows"]
 
 
 async def test_an_edit_that_changes_no_word_is_none(listener):

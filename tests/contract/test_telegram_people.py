@@ -1,12 +1,16 @@
 """What people do on Telegram besides asking: voice messages, buttons, reactions, groups that are upgraded."""
 
+from dataclasses import replace
+
 import pytest
 
 from adapters.postgres.bots import PostgresBots
 from core import wording
 from core.channels import ChannelSettings, Listens
+from core.documents import Citation
 from core.domain import Answer, BotConfiguration, DeliveryKey, Origin
 from core.inbox import Kind
+from core.outbox import Doubt, Posting, Purpose, Target
 from core.places import Place, Platform
 from core.wording import say
 from tests.platform.telegram_listener import open_listener
@@ -122,6 +126,68 @@ async def test_what_was_asked_in_the_name_of_the_group_may_be_stopped_there(list
     await listener.telegram.press(message, member, "Stop")
     await listener.settle()
     assert [incoming.kind for incoming in await listener.stored()] == [Kind.STOP]
+
+
+def with_source(quote):
+    citation = Citation(1, 1, 1, "Time off", "time-off.md", None, quote)
+    return replace(ANSWER, text="Twenty days [1].", citations=(citation,), private=True)
+
+
+async def answered_alone(listener, group, answer):
+    """Answer a question of the group to its author alone; return the message in the author's own chat."""
+    await listener.answered(answer, group)
+    return listener.telegram.from_bot(listener.chat)[-1]
+
+
+async def test_buttons_below_a_private_answer_of_a_group_speak_for_the_group(listener, tickets, sessions):
+    group = listener.telegram.add_group(listener.user, listener.bot.user)
+    message = await answered_alone(listener, group, with_source("Short."))
+    asked = await listener.telegram.press(message, listener.user, "Talk")
+    await listener.telegram.press(message, listener.user, "👍")
+    await listener.settle()
+    human, rated = await listener.stored()
+    assert asked.answered is not None
+    place = Place(Platform.TELEGRAM, str(group.chat_id))
+    assert (human.message.text, human.message.place) == ("/human", place)
+    assert human.address["chat_id"] == listener.chat.chat_id
+    found = await listener.outbox.of_message(1, rated.installation, rated.message.place, rated.target)
+    assert found.target.place == place
+    number = await open_ticket(listener, tickets, sessions, place)
+    again = await listener.telegram.press(message, listener.user, "Talk")
+    await listener.settle()
+    assert str(number) in again.answered["text"]
+    assert len(await listener.stored()) == 2
+
+
+async def test_what_a_person_says_privately_of_a_group_s_question_is_found_again(listener):
+    group = listener.telegram.add_group(listener.user, listener.bot.user)
+    for _ in range(3):  # so that the numbers in the two chats differ
+        await listener.answered(ANSWER)
+    place = Place(Platform.TELEGRAM, str(group.chat_id))
+    own = {"chat_id": listener.chat.chat_id, "chat_type": "private"}
+    target = Target(1, listener.account.api.bot_id, place, str(listener.user.user_id), own)
+    delivery = await listener.outbox.open(target, Purpose.ANSWER)
+    await listener.reply(Posting(listener.outbox, delivery, Doubt.REPEAT)).finish(ANSWER)
+    message_id = str(listener.telegram.from_bot(listener.chat)[-1].message_id)
+    private = Place(Platform.TELEGRAM, str(listener.chat.chat_id))
+    found = await listener.outbox.of_message(1, target.installation, private, message_id)
+    assert found.outbox_id == delivery.outbox_id
+    assert await listener.outbox.of_message(1, target.installation, place, message_id) is None
+
+
+@pytest.mark.parametrize("quote", ["Short.", "Full-time employees have 28 days. " * 20])
+async def test_the_passage_behind_a_private_answer_is_shown_to_its_reader_alone(listener, quote):
+    group = listener.telegram.add_group(listener.user, listener.bot.user)
+    message = await answered_alone(listener, group, with_source(quote))
+    listener.bot.webhook.url = ""
+    query = await listener.telegram.press(message, listener.user, "[1]")
+    update = listener.bot.updates[-1].body
+    for _ in range(3):  # as Telegram delivers what was not acknowledged in time
+        await listener.intake.take(listener.account, update)
+    await listener.settle()
+    shown = [query.answered["text"], *(sent.text for sent in listener.telegram.from_bot(listener.chat)[1:])]
+    assert sum(quote.strip() in text for text in shown) == 1
+    assert not any(quote.strip() in sent.text for sent in listener.telegram.from_bot(group))
 
 
 async def test_a_reaction_in_a_topic_finds_its_answer_and_is_taken_back(listener):
