@@ -9,12 +9,21 @@ from typing import Any, Protocol
 from adapters.teams import cards
 from adapters.teams.files import ticketed
 from adapters.teams.inbound import Changed, Event, Heard, Ignored, Scope, Seen, address_of, from_activity, locale_of
-from adapters.teams.invoked import CARD_ACTION, FEEDBACK, Asked, from_invoke, is_invoke, is_submitted
+from adapters.teams.invoked import (
+    CARD_ACTION,
+    FEEDBACK,
+    Asked,
+    button_data,
+    from_invoke,
+    is_invoke,
+    is_submitted,
+    is_wish,
+)
 from adapters.teams.limits import FILE_HOSTS
 from adapters.teams.outbound import message_of, typing
 from adapters.teams.payload import installation_of, tenant_of
 from adapters.teams.references import References
-from adapters.teams.sources import Shown
+from adapters.teams.sources import Shown, handed_on, wish_about
 from adapters.teams.transport import Transport
 from core import wording
 from core.beside import Beside, NowAndThen
@@ -26,7 +35,7 @@ from core.language import hint_of
 from core.listening import Listening
 from core.meter import Counted, Meter, Unmetered
 from core.outbox import Purpose, Target, target_of
-from core.payloads import Json, object_at, text_at
+from core.payloads import Json, text_at
 from core.places import Platform
 from core.routing import SmallTalkKind
 from core.routing import reply as small_talk_reply
@@ -184,15 +193,16 @@ class Intake:
         return _invoked(activity, body)
 
     async def _press_heard(self, activity: Json, heard: Heard) -> Reply:
-        refusal = await self._store(heard)
-        if text_at(activity, "name") != CARD_ACTION:
+        if not is_wish(heard):
+            await self._store(heard)
             return _invoked(activity, {})
+        message_id, data = text_at(activity, "replyToId"), button_data(activity)
+        found = await self._parts.shown.asked_about(heard.incoming, message_id, data)
+        incoming = wish_about(heard.incoming, found) if found else heard.incoming
+        refusal = await self._store(replace(heard, incoming=incoming))
         if refusal:
             return _invoked(activity, cards.invoke_message(refusal))
-        card = await self._parts.shown.handed_on(
-            heard.incoming, text_at(activity, "replyToId"), object_at(activity, "value", "action", "data")
-        )
-        return _invoked(activity, cards.invoke_card(card))
+        return _invoked(activity, cards.invoke_card(handed_on(heard.incoming, found)))
 
     # Words beside the answers
 

@@ -29,6 +29,9 @@ FEEDBACK = "message/submitAction"
 FEEDBACK_FORM = "message/fetchTask"
 FILE_CONSENT = "fileConsent/invoke"
 
+WISH = "human:"
+"""What the message_id of a wish for a person begins with."""
+
 _RATINGS = {"like": 1, "dislike": -1}
 
 
@@ -80,11 +83,9 @@ def from_invoke(activity: Json, seen: Seen) -> Heard | Pressed | Ignored:
     """Turn an invoke, or what a card submits, into what it says."""
     if not author_of(activity) or not text_at(activity, "conversation", "id"):
         return Ignored("it says not who pressed it where")
-    if is_submitted(activity):
-        return _button(activity, seen, object_at(activity, "value"))
     name = text_at(activity, "name")
-    if name == CARD_ACTION:
-        return _button(activity, seen, _card_data(activity))
+    if is_submitted(activity) or name == CARD_ACTION:
+        return _button(activity, seen, button_data(activity))
     if name == FEEDBACK:
         return _feedback(activity, seen)
     asked = _ASKED.get(name)
@@ -92,6 +93,16 @@ def from_invoke(activity: Json, seen: Seen) -> Heard | Pressed | Ignored:
         return Ignored("nothing is done about this kind of invoke")
     what, path = asked
     return _pressed(activity, what, object_at(activity, *path))
+
+
+def button_data(activity: Json) -> dict[str, Any]:
+    """Return what one of our buttons carries."""
+    return object_at(activity, "value") if is_submitted(activity) else _card_data(activity)
+
+
+def is_wish(heard: Heard) -> bool:
+    """Tell whether something that was pressed asks for a person."""
+    return heard.incoming.message_id.startswith(WISH)
 
 
 def _card_data(activity: Json) -> dict[str, Any]:
@@ -117,7 +128,7 @@ def _wish(activity: Json, seen: Seen, *, private: bool) -> Heard:
     """Make the wish for a person; pressed twice under one answer it is one wish."""
     incoming = make_incoming(activity, seen, text="/human", private=private)
     target = text_at(activity, "replyToId") or incoming.message_id
-    wish = f"human:{target}:{author_of(activity)}"
+    wish = f"{WISH}{target}:{author_of(activity)}"
     return Heard(replace(incoming, message_id=wish))
 
 

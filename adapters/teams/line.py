@@ -4,6 +4,7 @@ from collections.abc import Awaitable, Callable, Mapping
 from contextlib import suppress
 from dataclasses import replace
 from datetime import UTC, datetime
+from enum import IntEnum
 from typing import Any, TypeVar
 
 from adapters.teams.limits import STREAM_S
@@ -11,9 +12,22 @@ from adapters.teams.outbound import Activity, final
 from adapters.teams.references import References
 from adapters.teams.transport import PATIENCE_S, Refusal, Transport
 from core.errors import StoreUnavailable
-from core.outbox import Posting
+from core.outbox import Posting, Sent
 
 T = TypeVar("T")
+
+
+class Audience(IntEnum):
+    """Who sees a message; counted into the number of its part, as no message can change from one to another."""
+
+    ALL = 0  # of the conversation
+    AUTHOR = 1_000  # by a message in the conversation that nobody else sees
+    CHAT = 2_000  # the author, in their personal chat
+
+
+def audience_of(part: int) -> Audience:
+    """Tell who sees the message recorded as PART."""
+    return max(audience for audience in Audience if audience <= part)
 
 
 class Line:
@@ -95,6 +109,20 @@ class Line:
                 raise
             return False
         return True
+
+    async def take_over(self, sent: Sent) -> None:
+        """Make a message of another delivery one of this."""
+
+        async def stands(_: str) -> str:
+            return sent.message_id
+
+        await self.posting.post(sent.part, stands)
+
+    async def leave(self, *audiences: Audience) -> None:
+        """Delete what others than AUDIENCES see."""
+        for sent in self.posting.delivery.sent:
+            if audience_of(sent.part) not in audiences:
+                await self.withdraw(sent.part)
 
     async def withdraw(self, number: int) -> None:
         """Delete a part; one that is gone already is forgotten."""

@@ -39,6 +39,13 @@ def units_of(activity: Mapping[str, Any]) -> int:
     return utf16_units(json.dumps(activity, ensure_ascii=False, separators=(",", ":")))
 
 
+def may_stream(text: str) -> bool:
+    """Tell whether TEXT, in Teams' Markdown, is short enough to be shown in one message while it grows."""
+    return (
+        utf16_units(text) <= _TEXT_LIMITS[0] and units_of(streaming(text, 1, _EMPTY)) <= MESSAGE_UNITS - RESERVED_UNITS
+    )
+
+
 def render(
     answer: Answer,
     scope: Scope,
@@ -56,14 +63,16 @@ def render(
     for longest_quote in _QUOTES:
         cards = _cards(answer, longest_quote, scope, state, outbox_id)
         for limit in _TEXT_LIMITS:
-            messages = _messages(answer, limit, feedback=feedback, cards=cards)
+            messages = _messages(answer, full_text(answer), limit, feedback=feedback, cards=cards)
             if all(units_of(message) <= limit_units for message in messages):
                 return messages
     return [message_of(text) for text in split_text(plain(answer.text), limit_units // 4, utf16_units)]
 
 
-def _messages(answer: Answer, limit: int, *, feedback: bool, cards: Sequence[Activity]) -> list[Activity]:
-    texts = split_text(full_text(answer), limit, utf16_units) or [_EMPTY]
+def _messages(
+    answer: Answer, full: str, limit: int, *, feedback: bool = True, cards: Sequence[Activity] = ()
+) -> list[Activity]:
+    texts = split_text(full, limit, utf16_units) or [_EMPTY]
     messages = [message_of(text) for text in texts]
     for message in messages:
         if entity := root_entity(answer, message["text"]):
@@ -99,15 +108,22 @@ def _cards(
     return [attachment(card)] if card else []
 
 
-def stopped(answer: Answer, shown: str) -> Activity:
-    """Write an answer that its reader has stopped: what was SHOWN, in Teams' Markdown, and that it was stopped."""
+def stopped(answer: Answer, shown: str, *, limit_units: int = MESSAGE_UNITS - RESERVED_UNITS) -> list[Activity]:
+    """Write an answer that its reader has stopped: what was SHOWN, in Teams' Markdown, and that it was stopped.
+
+    One message where that fits LIMIT_UNITS, if need be without its passages.
+    """
     word = escape(wording.say(wording.STOPPED, answer.language))
-    message = message_of(f"{shown}\n\n*{word}*" if shown else word)
-    cited = replace(answer, citations=tuple(one for one in answer.citations if f"[{one.number}]" in shown))
-    if entity := root_entity(cited, shown):
-        message["entities"] = [entity]
-    card = answer_card(replace(cited, origin=Origin.STOPPED), longest_quote=_QUOTES[-2])
-    return {**message, "attachments": [attachment(card)]} if card else message
+    full = f"{shown}\n\n*{word}*" if shown else word
+    cited = tuple(one for one in answer.citations if f"[{one.number}]" in shown)
+    ended = replace(answer, citations=cited, origin=Origin.STOPPED)
+    cards = [answer_card(ended, longest_quote=longest) for longest in _QUOTES[1:]]
+    for limit in (MESSAGE_UNITS, *_TEXT_LIMITS):
+        for card in cards:
+            messages = _messages(ended, full, limit, cards=[attachment(card)] if card else [])
+            if all(units_of(message) <= limit_units for message in messages):
+                return messages
+    return [message_of(text) for text in split_text(full, limit_units // 4, utf16_units)]
 
 
 def full_text(answer: Answer) -> str:

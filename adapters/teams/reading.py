@@ -23,6 +23,7 @@ _FILE = "application/vnd.microsoft.teams.file.download.info"
 _UNREAD = ("text/html", "messageReference", "application/vnd.microsoft.teams.messaging-announcementBanner")
 _CARD = "application/vnd.microsoft.card."
 _AT = re.compile(r"<at\b[^<>]*>(.*?)</at>", re.IGNORECASE | re.DOTALL)
+_ATTACHED = re.compile(r"<attachment\b", re.IGNORECASE)
 _MOST_FILES = 2 * MOST_FILES  # the reader names those over its own limit; who sends more hears of the first ones
 
 
@@ -92,7 +93,7 @@ def read_attachments(
 ) -> tuple[tuple[File, ...], tuple[Attachment, ...]]:
     """List the files to fetch, and those that are not taken with the reason; the HTML copy of the text is neither."""
     files: list[File] = []
-    refused: list[Attachment] = []
+    refused: list[Attachment] = _left_out(activity)
     for item in objects_at(activity, "attachments"):
         media_type = text_at(item, "contentType")
         if media_type in _UNREAD or media_type.startswith(_CARD) or not media_type:
@@ -103,6 +104,17 @@ def read_attachments(
         else:
             refused.append(found)
     return tuple(files[:_MOST_FILES]), tuple(refused[:_MOST_FILES])
+
+
+def _left_out(activity: Json) -> list[Attachment]:
+    """List the files of which only the HTML copy of the text tells, and not their names: those of channels."""
+    if text_at(activity, "conversation", "conversationType") == "personal":
+        return []
+    items = objects_at(activity, "attachments")
+    copies = [text_at(item, "content") for item in items if text_at(item, "contentType") == "text/html"]
+    told = sum(len(_ATTACHED.findall(copy)) for copy in copies)
+    missing = min(told - (len(items) - len(copies)), _MOST_FILES)
+    return [Attachment("file", "", 0, reason=PERSONAL_ONLY) for _ in range(missing)]
 
 
 def _read_file(item: Json, media_type: str, hosts: Sequence[str]) -> File | Attachment:

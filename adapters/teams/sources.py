@@ -4,20 +4,19 @@ A passage behind a source needs no answer of ours: its card came with the messag
 """
 
 from collections.abc import Mapping
-from contextlib import suppress
 from dataclasses import replace
 from typing import Any, Protocol
 
 from adapters.teams import cards
 from adapters.teams.files import TeamsFiles
 from adapters.teams.inbound import Scope
-from adapters.teams.invoked import Asked, Button, Pressed
+from adapters.teams.invoked import WISH, Asked, Button, Pressed
 from adapters.teams.outbound import file_info, may_share, render
 from adapters.teams.references import References
 from adapters.teams.transport import Transport
 from core import wording
 from core.domain import Answer, Ticket
-from core.errors import NotFound, StoreUnavailable
+from core.errors import NotFound
 from core.inbox import Incoming
 from core.outbox import Cause, Delivery, Purpose, Target, target_of
 from core.payloads import integer_at, object_at, text_at
@@ -115,22 +114,12 @@ class Shown:
             return None
         return None if content.private and found.target.author_id != target.author_id else found
 
-    async def handed_on(self, incoming: Incoming, message_id: str, data: Mapping[str, Any]) -> dict[str, Any]:
-        """Make the card of the message MESSAGE_ID anew: it says that INCOMING, which its button made, is heard.
+    async def asked_about(self, incoming: Incoming, message_id: str, data: Mapping[str, Any]) -> Delivery | None:
+        """Look up the answer under whose message MESSAGE_ID the button was pressed that made INCOMING.
 
-        DATA is what the button carries.
+        DATA is what the button carries. Raises StoreUnavailable.
         """
-        language = incoming.message.language_hint
-        found, answer, scope = None, None, Scope(str(incoming.address["scope"]))
-        with suppress(StoreUnavailable):  # what was pressed is stored: nobody is told otherwise
-            found = await self._find(replace(target_of(incoming), message_id=message_id), data)
-            answer = _seen(found) if found else None
-        if answer is None:
-            return cards.make_card([cards.text_block(wording.say(wording.HANDED_ON, language))])
-        answer = replace(answer, language=language or answer.language)
-        share_in = scope if may_share(answer, scope) else None
-        outbox_id = found.outbox_id if found else None
-        return cards.answer_card(answer, share_in=share_in, handed_on=True, outbox_id=outbox_id) or {}
+        return await self._find(replace(target_of(incoming), message_id=message_id), data)
 
     async def give(self, pressed: Pressed, tenant_id: int) -> None:
         """Put a file that was accepted where its reader wants it, and show it in place of the question.
@@ -175,6 +164,27 @@ def _seen(delivery: Delivery) -> Answer | None:
     """Return what DELIVERY has shown, as one for its author alone where nobody else could see it."""
     content = delivery.content
     return replace(content, private=True) if content and delivery.target.address.get("private") else content
+
+
+def wish_about(incoming: Incoming, found: Delivery) -> Incoming:
+    """Make the wish for a person one about the answer FOUND: in its conversation, and one for whoever presses."""
+    message = replace(incoming.message, place=found.target.place)
+    content, address = _seen(found), dict(incoming.address)
+    if content is not None and content.private and address["scope"] != Scope.PERSONAL:
+        address["private"] = True
+    return replace(incoming, message=message, message_id=f"{WISH}{found.outbox_id}", address=address)
+
+
+def handed_on(incoming: Incoming, found: Delivery | None) -> dict[str, Any]:
+    """Make the card of the answer FOUND anew: it says that INCOMING, which its button made, is heard."""
+    language = incoming.message.language_hint
+    answer = _seen(found) if found else None
+    if found is None or answer is None:
+        return cards.make_card([cards.text_block(wording.say(wording.HANDED_ON, language))])
+    answer = replace(answer, language=language or answer.language)
+    scope = Scope(str(incoming.address["scope"]))
+    share_in = scope if may_share(answer, scope) else None
+    return cards.answer_card(answer, share_in=share_in, handed_on=True, outbox_id=found.outbox_id) or {}
 
 
 def _form(pressed: Pressed) -> dict[str, Any]:

@@ -7,7 +7,7 @@ same text is sent again now and then.
 
 import asyncio
 import time
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Collection, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from typing import Any
@@ -15,17 +15,17 @@ from typing import Any
 from adapters.teams.earlier import EarlierAnswers
 from adapters.teams.inbound import Scope
 from adapters.teams.limits import MESSAGE_UNITS, RESERVED_UNITS, STREAM_ROOM_S
-from adapters.teams.line import Line
+from adapters.teams.line import Audience, Line, audience_of
 from adapters.teams.markup import grown, to_teams
 from adapters.teams.outbound import (
     Activity,
     consent,
     informative,
+    may_stream,
     message_of,
     render,
     stopped,
     streaming,
-    units_of,
     welcome,
 )
 from adapters.teams.transport import Refusal
@@ -92,7 +92,8 @@ class TeamsReply:
 
     async def _show_next(self) -> None:
         async with self._lock:
-            await self._show()
+            if self.streams and self._manner.clock() >= self._next_at:  # the working signal may have been faster
+                await self._show()
 
     async def _inform(self) -> None:
         async with self._lock:
@@ -106,9 +107,9 @@ class TeamsReply:
 
     async def _show(self, *, again: bool = False) -> None:
         text = grown(self._shown, self._text)
+        if not may_stream(text):  # it grows no more, and a stop is heard all the same
+            text = self._shown
         if not text or (text == self._shown and (not again or self._edits)):
-            return
-        if units_of(streaming(text, 1)) > _LIMITS[0]:
             return
         if self._stream_id and not self._edits and self._age_s() >= STREAM_ROOM_S:
             taken = await self._end_early(text)
@@ -190,8 +191,8 @@ class TeamsReply:
                 try:
                     await self._put_all(answer, limit)
                 except Refusal as refusal:
-                    if not refusal.is_size or limit == _LIMITS[-1]:
-                        raise
+                    if not refusal.is_size or (limit == _LIMITS[-1] and not self._stopped):
+                        raise  # what was stopped stands there as it is
                 else:
                     break
             if purpose is Purpose.PERSON and answer.ticket_number is not None:
@@ -203,18 +204,13 @@ class TeamsReply:
         earlier = await self._manner.earlier.to(self._line.target) if self._manner.earlier else None
         if earlier is None:
             return answer
-        content = earlier.delivery.content
-        sent = next((sent.message_id for sent in earlier.delivery.sent if sent.part == 0), None)
-        if (content is None or sent is None) and not earlier.is_over:
+        content, known = earlier.delivery.content, earlier.delivery.sent
+        if (content is None or not known) and not earlier.is_over:
             raise Busy("The answer to the command is not there yet.")
         if content is None or content.job != job:
             return answer
-
-        async def stands(_: str) -> str:
-            return sent or ""
-
-        if sent is not None:
-            await self._line.posting.post(0, stands)
+        for sent in known:
+            await self._line.take_over(sent)
         return replace(answer, private=content.private, language=content.language)
 
     async def _show_answered(self, number: int) -> None:
@@ -230,9 +226,11 @@ class TeamsReply:
             shown = self._seen(content)
             messages = render(shown, _scope(address), state=TicketState.ANSWERED)
             known = {sent.part: sent.message_id for sent in earlier.delivery.sent}
-            if (message_id := known.get(len(messages) - 1)) is not None:
-                at = {**address, "private": True} if shown.private else address
-                await self._line.change(message_id, messages[-1], at)
+            for audience in sorted(Audience, reverse=True):
+                if (message_id := known.get(audience + len(messages) - 1)) is not None:
+                    at = {**address, "private": True} if audience is Audience.AUTHOR else address
+                    await self._line.change(message_id, messages[-1], at)
+                    break
 
     def _seen(self, answer: Answer) -> Answer:
         """Return ANSWER as one for its author alone where nobody else sees the conversation."""
@@ -241,15 +239,12 @@ class TeamsReply:
     async def _put_all(self, answer: Answer, limit_units: int) -> None:
         line, address = self._line, await self._line.address()
         scope = _scope(address)
-        if scope is not Scope.PERSONAL and not address.get("private") and (answer.private or answer.file):
-            count = await self._put_privately(answer, limit_units, address, scope)
+        if scope is not Scope.PERSONAL and (answer.file or (answer.private and not address.get("private"))):
+            kept = await self._put_privately(answer, limit_units, address, scope)
         else:
-            parts = self._parts(answer, scope, limit_units)
-            count = len(parts)
-            if await self._put_parts(parts, answer, is_personal=scope is Scope.PERSONAL):
-                count = 1
+            kept = await self._put_openly(answer, limit_units, address, scope)
         for sent in line.posting.delivery.sent:
-            if sent.part >= count:
+            if sent.part not in kept:
                 await line.withdraw(sent.part)
 
     def _parts(self, answer: Answer, scope: Scope, limit_units: int) -> list[Activity]:
@@ -257,7 +252,7 @@ class TeamsReply:
         if address.get("welcome"):
             return [welcome(scope, answer.language, user=str(address.get("user", "")))]
         if self._stopped or (answer.origin is Origin.STOPPED and self._shown):
-            return [stopped(answer, self._shown)]
+            return stopped(answer, self._shown, limit_units=limit_units)
         outbox_id = self._line.posting.delivery.outbox_id
         parts = render(self._seen(answer), scope, outbox_id=outbox_id, limit_units=limit_units)
         file = answer.file
@@ -266,25 +261,33 @@ class TeamsReply:
             parts.append(consent(file.name, file.name, size, {"outbox": outbox_id}))
         return parts
 
-    async def _put_parts(self, parts: Sequence[Activity], answer: Answer, *, is_personal: bool) -> bool:
-        """Post or change PARTS; tell whether their reader has stopped them instead."""
+    async def _put_openly(
+        self, answer: Answer, limit_units: int, address: Mapping[str, Any], scope: Scope
+    ) -> Collection[int]:
+        """Post or change the answer where it was asked for; return the numbers of its parts."""
+        audience = _audience(address, scope)
+        await self._line.leave(audience)
+        parts = self._parts(answer, scope, limit_units)
+        ended = scope is Scope.PERSONAL and await self._end_stream(parts[0])
+        if self._stopped:  # which may have been heard just now
+            parts = self._parts(answer, scope, limit_units)
         for number, part in enumerate(parts):
-            try:
-                ended = number == 0 and self._may_stream(is_personal) and await self._line.end_stream(part)
-            except Refusal as refusal:
-                if not refusal.is_stop:
-                    raise
-                ended = False
-                if self._is_new:  # else another worker has shown it, and ANSWER is what it had
-                    await self._hear_stop()
-                    await self._put(0, stopped(answer, self._shown))
-                    return True
-            if not ended:
-                await self._put(number, part)
-        return False
+            if number or not ended:
+                await self._put(audience + number, part)
+        return _numbers(audience, parts)
 
-    def _may_stream(self, is_personal: bool) -> bool:
-        return is_personal and not self._edits and not self._stopped
+    async def _end_stream(self, part: Activity) -> bool:
+        """End the stream under way with PART; False where its message is to be changed instead."""
+        if self._edits or self._stopped:
+            return False
+        try:
+            return await self._line.end_stream(part)
+        except Refusal as refusal:
+            if not refusal.is_stop:
+                raise
+            if self._is_new:  # else another worker has shown it, and what is to be said is what it had
+                await self._hear_stop()
+        return False
 
     async def _put(self, number: int, part: Activity) -> None:
         try:
@@ -293,24 +296,43 @@ class TeamsReply:
             if not self._stopped or refusal.is_size:  # what was stopped may stay as it is
                 raise
 
-    async def _put_privately(self, answer: Answer, limit_units: int, address: Mapping[str, Any], scope: Scope) -> int:
-        """Tell the author alone: by messages only they see, else in their personal chat, which the group is told."""
-        if answer.file is None:
+    async def _put_privately(
+        self, answer: Answer, limit_units: int, address: Mapping[str, Any], scope: Scope
+    ) -> Collection[int]:
+        """Tell the author alone: by messages only they see, else in their personal chat, which the group is told.
+
+        Return the numbers of the parts.
+        """
+        line = self._line
+        if answer.file is None and not self._has_told(Audience.CHAT):
+            await line.leave(Audience.AUTHOR)
             parts = self._parts(answer, scope, limit_units)
             try:
                 for number, part in enumerate(parts):
-                    await self._line.put(number, part, at={**address, "private": True})
+                    await line.put(Audience.AUTHOR + number, part, at={**address, "private": True})
             except Refusal as refusal:
-                if refusal.is_size or self._line.posting.delivery.sent:
+                if refusal.is_size or self._has_told(Audience.AUTHOR):
                     raise
             else:
-                return len(parts)
-        personal = await self._line.transport.open_personal(address)
+                return _numbers(Audience.AUTHOR, parts)
+        personal = await line.transport.open_personal(address)
         parts = self._parts(answer, Scope.PERSONAL, limit_units)
         for number, part in enumerate(parts):
-            await self._line.put(number, part, at=personal)
-        await self._line.put(len(parts), message_of(to_teams(wording.say(wording.ELSEWHERE, answer.language))))
-        return len(parts) + 1
+            await line.put(Audience.CHAT + number, part, at=personal)
+        where = _audience(address, scope)
+        await line.put(where, message_of(to_teams(wording.say(wording.ELSEWHERE, answer.language))))
+        return [where, *_numbers(Audience.CHAT, parts)]
+
+    def _has_told(self, audience: Audience) -> bool:
+        return any(audience_of(sent.part) is audience for sent in self._line.posting.delivery.sent)
+
+
+def _audience(address: Mapping[str, Any], scope: Scope) -> Audience:
+    return Audience.AUTHOR if address.get("private") and scope is not Scope.PERSONAL else Audience.ALL
+
+
+def _numbers(audience: Audience, parts: Collection[Activity]) -> range:
+    return range(audience, audience + len(parts))
 
 
 def _scope(address: Mapping[str, Any]) -> Scope:

@@ -47,7 +47,7 @@ class Limits:
     idle_s: float = 75.0  # between two requests; longer than load balancers rest, or they meet a closed door
     sockets: int = 2_000
     stop_s: float = 5.0  # for requests under way when the server stops
-    header_bytes: int = 8_190  # of one line
+    header_bytes: int = 32_768  # of one line: a forged token of that length is refused as one, not as no HTTP
 
 
 def make_app(

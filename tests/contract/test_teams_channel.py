@@ -1,5 +1,6 @@
 """The Teams channel against a loopback connector and a real outbox, on a clock of the test's own."""
 
+import asyncio
 import json
 from dataclasses import replace
 from datetime import UTC, datetime
@@ -181,6 +182,65 @@ async def test_a_stop_that_comes_with_the_last_word_is_minded(desk):
     assert desk.stopped == ["m1"]
 
 
+PARAGRAPH = 'A paragraph of some length [1], "quoted".\n\n'
+
+
+async def test_an_answer_too_long_to_grow_can_be_stopped(desk):
+    sources = tuple(Citation(n, n, n, f"Source {n}", f"/srv/{n}.md", None, "words " * 200) for n in range(1, 11))
+    reply = desk.channel.reply(await desk.posting())
+    marks = "".join(f"[{n}]" for n in range(1, 11))
+    await reply.write(f"Sources {marks}.\n\n")
+    for _ in range(5):
+        desk.now += 2
+        await reply.write(PARAGRAPH * 80)
+    before = len(desk.teams.connector.calls)
+    desk.now += 2
+    await desk.channel.working(reply._line.target)
+    assert len(desk.teams.connector.calls) == before + 1
+    assert desk.stopped == []
+    desk.teams.stop(desk.chat)
+    desk.now += 2
+    await desk.channel.working(reply._line.target)
+    assert desk.stopped == ["m1"]
+    text = f"Sources {marks}.\n\n{PARAGRAPH * 400}"
+    await reply.finish(Answer(text, Origin.STOPPED, None, sources, model="m"))
+    texts = [one.text for one in desk.shown()]
+    assert len(texts) <= 2
+    assert texts[-1].endswith("*Stopped.*")
+    assert sum(text.count("A paragraph") for text in texts) == 240
+
+
+async def test_an_answer_that_is_too_large_with_the_word_that_it_was_stopped_comes_in_parts_or_stays(desk):
+    for refusals, messages in ((1, 1), (2, 2), (4, 1)):
+        desk.transport._pacer = PreferredPacer()
+        reply = desk.channel.reply(await desk.posting())
+        for _ in range(2):
+            desk.now += 2
+            await reply.write(PARAGRAPH * 100)
+        desk.teams.stop(desk.chat)
+        desk.teams.misbehave("update", *["http_413"] * refusals)
+        begun = len(desk.shown()) - 1
+        await reply.finish(replace(ANSWER, text=PARAGRAPH * 200))
+        shown = desk.shown()[begun:]
+        assert len(shown) >= messages
+        assert sum(one.text.count("A paragraph") for one in shown) == 200
+        assert shown[-1].text.endswith("*Stopped.*") is (refusals < 4)
+
+
+async def test_the_working_signal_and_the_text_keep_the_same_pace(desk):
+    posting = await desk.posting()
+    reply = desk.channel.reply(posting)
+    working = asyncio.ensure_future(desk.channel.working(posting.delivery.target))
+    while not reply._lock.locked():  # noqa: ASYNC110 - a lock tells nobody that it was taken
+        await asyncio.sleep(0)
+    await reply.write("You have")
+    await working
+    assert len([one for one in desk.teams.connector.calls if one[0] == "send"]) == 1
+    desk.now += 2
+    await reply.write(" 28")
+    assert desk.shown()[0].text == "You have 28"
+
+
 async def test_an_answer_that_is_stopped_by_a_command_ends_with_what_was_shown(desk):
     reply = desk.channel.reply(await desk.posting())
     await reply.write("You have")
@@ -297,6 +357,61 @@ async def test_a_file_asked_for_in_a_group_is_offered_in_the_personal_chat(desk)
     assert "private chat" in desk.shown(desk.group)[0].text
     await desk.channel.withdraw(posting)
     assert desk.shown(desk.chat) == desk.shown(desk.group) == []
+
+
+async def test_a_public_answer_is_never_changed_into_one_for_its_author_alone(desk):
+    """An edited question may be one whose answer is private, and a private one may become public."""
+    private = Answer("Only for you.", Origin.COMMAND, None, private=True)
+    file = replace(private, file=File("a.txt", "text/plain", "words"))
+    long = replace(ANSWER, text="\n\n".join(["A paragraph of some length. " * 40] * 30))
+    posting = await desk.posting(desk.group)
+    for answer, to_all, to_ann, in_person in (
+        (ANSWER, ["You have"], ["You have"], 0),
+        (private, [], ["Only for"], 0),
+        (ANSWER, ["You have"], ["You have"], 0),
+        (file, ["I have answered"], ["I have answered"], 2),
+        (long, ["A paragr"] * 4, ["A paragr"] * 4, 0),
+        (file, ["I have answered"], ["I have answered"], 2),
+        (ANSWER, ["You have"], ["You have"], 0),
+        (private, [], ["Only for"], 0),
+        (private, [], ["Only for"], 0),
+    ):
+        posting = await desk.again(posting)
+        await desk.channel.reply(posting).finish(answer)
+        for user, seen in ((desk.bob, to_all), (desk.ann, to_ann)):
+            assert [one.text[:8] for one in desk.shown(desk.group, user)] == [begin[:8] for begin in seen]
+        assert len(desk.shown(desk.chat)) == in_person
+    assert not any("Only" in one["text"] for message in desk.teams.state.messages for one in message.edits[:-1])
+    await desk.channel.withdraw(posting)
+    assert desk.shown(desk.group, desk.ann) == desk.shown(desk.chat) == []
+
+
+async def test_what_only_its_author_sees_can_be_found_by_its_message(desk):
+    _, posting = await desk.asked(desk.group)
+    await desk.channel.reply(posting).finish(replace(ANSWER, private=True))
+    (shown,) = desk.shown(desk.group, desk.ann)
+    found = await desk.outbox.of_message(1, "bot", desk.target(desk.group).place, shown.activity_id)
+    assert found.outbox_id == posting.delivery.outbox_id
+
+
+async def test_where_nobody_can_be_told_alone_their_personal_chat_is_gone_on_with(desk):
+    private = Answer("Only for you.", Origin.COMMAND, None, private=True)
+    posting = await desk.posting(desk.group)
+    desk.teams.misbehave("send", "http_400")
+    for words in ("Only for you.", "And this too."):
+        posting = await desk.again(posting)
+        await desk.channel.reply(posting).finish(replace(private, text=words))
+        assert [one.text for one in desk.shown(desk.chat)] == [words]
+        (told,) = desk.shown(desk.group, desk.ann)
+        assert "private chat" in told.text
+
+
+async def test_a_file_asked_for_by_a_slash_command_is_offered_too(desk):
+    answer = Answer("Here.", Origin.COMMAND, None, private=True, file=File("a.txt", "text/plain", "words"))
+    await desk.channel.reply(await desk.posting(desk.group, private=True)).finish(answer)
+    assert desk.shown(desk.chat)[-1].attachments[0]["name"] == "a.txt"
+    assert desk.shown(desk.group, desk.bob) == []
+    assert "private chat" in desk.shown(desk.group, desk.ann)[0].text
 
 
 async def test_a_welcome_has_prompts(desk):

@@ -86,6 +86,45 @@ async def test_a_person_asked_for_under_a_private_answer_is_asked_in_its_convers
     assert (wish["thread"], wish["body"]["address"]["private"]) == (question["thread"], True)
 
 
+async def test_a_person_asked_for_under_an_answer_is_asked_about_what_it_answers(bot):
+    """Neither that it is for one person alone nor what a client says of that leads to another conversation."""
+    for chat in (bot.group, bot.channel):
+        for private, execute, forged in ((True, True, None), (True, False, None), (False, True, True)):
+            said = await bot.teams.say(chat, bot.ann, "How many days?")
+            answer = Answer("28 days.", Origin.DOCUMENTS, None, private=private, personal=private)
+            shown = await bot.answered(said, answer, chat)
+            if forged:
+                action = {"type": "Action.Execute", "verb": "human", "data": {"private": True}}
+                await bot.teams.invoke(shown, bot.ann, "adaptiveCard/action", {"action": action})
+            else:
+                await bot.teams.press(shown, bot.ann, HUMAN, execute=execute)
+            *_, question, wish = await bot.rows()
+            assert (wish["body"]["message"]["text"], wish["thread"]) == ("/human", question["thread"])
+            assert wish["body"]["address"]["private"] is True
+            await bot.fetch("truncate inbox cascade")
+
+
+async def test_a_person_is_asked_for_once_under_one_answer_whoever_presses(bot):
+    shown = await bot.answered(await bot.teams.say(bot.group, bot.ann, "How many days?"), ANSWER, bot.group)
+    presses = [(bot.ann, True), (bot.bob, True), (bot.ann, False)]
+    acks = await asyncio.gather(*(bot.teams.press(shown, user, HUMAN, execute=execute) for user, execute in presses))
+    assert [ack.status for ack in acks] == [200] * 3
+    assert [row["body"]["message"]["text"] for row in await bot.rows()] == ["How many days?", "/human"]
+
+
+async def test_nobody_asks_for_a_person_in_the_name_of_somebody_elses_answer(bot):
+    said = await bot.teams.say(bot.channel, bot.ann, "How many days?", targeted=True)
+    shown = await bot.answered(said, Answer("28 days.", Origin.DOCUMENTS, None, private=True), bot.channel)
+    (delivery,) = await bot.notices()
+    data = {"private": True, "answer": delivery["outbox_id"]}
+    action = {"type": "Action.Execute", "verb": "human", "data": data}
+    await bot.teams.invoke(shown, bot.bob, "adaptiveCard/action", {"action": action})
+    await bot.teams.press(shown, bot.ann, HUMAN)
+    question, forged, wish = await bot.rows()
+    assert forged["thread"].endswith(f";private={bot.bob.aad_id}")
+    assert wish["thread"] == question["thread"]
+
+
 # Sharing
 
 

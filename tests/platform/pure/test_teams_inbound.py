@@ -232,6 +232,24 @@ def test_files_are_references_or_refused_with_a_reason():
 
 
 @pytest.mark.parametrize(
+    ("kind", "listed", "tags", "missing"),
+    [
+        ("channel", [], 1, 1),
+        ("channel", [], 50, 10),
+        ("groupChat", [{"contentType": "messageReference"}], 1, 0),  # a quoted message is one too
+        ("groupChat", [{"contentType": "messageReference"}], 2, 1),
+        ("groupChat", [], 0, 0),
+        ("personal", [], 1, 0),
+    ],
+)
+def test_a_file_of_which_only_the_text_tells_is_not_passed_over(kind, listed, tags, missing):
+    html = {"contentType": "text/html", "content": "<p>x</p>" + '<attachment id="a"></attachment>' * tags}
+    conversation = {**ACTIVITY["conversation"], "conversationType": kind}
+    found = heard(conversation=conversation, attachments=[html, *listed])
+    assert [one.reason for one in found.incoming.message.attachments] == [PERSONAL_ONLY] * missing
+
+
+@pytest.mark.parametrize(
     ("url", "allowed"),
     [
         ("https://contoso.sharepoint.com/x", True),
