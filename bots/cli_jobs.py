@@ -13,7 +13,8 @@ from adapters.console.outbound import plain
 from adapters.postgres.ingestions import PostgresIngestions
 from bots.screen import Json, err, run, show, show_either
 from bots.wiring import Frontdesk
-from core.ingestions import ENDED, Job, JobState, summary
+from core.ingestions import ENDED, Job, JobState
+from core.job_reports import summary
 
 jobs = typer.Typer(help="Watch, list and cancel ingestions in the background.", no_args_is_help=True)
 

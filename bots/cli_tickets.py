@@ -5,18 +5,19 @@ from typing import Annotated
 import typer
 
 from adapters.console import outbound
-from adapters.postgres.authors import PostgresAuthors
-from adapters.postgres.outbox import PostgresOutbox
 from bots.screen import Json, run, show, show_either
 from bots.wiring import Frontdesk
+from core.actions_call import ticket_work
 from core.domain import TicketState
 from core.errors import UsageError
 from core.redact import notice, redact
-from core.ticket_work import TicketWork
+from core.ticket_work import By, TicketWork
 
 tickets = typer.Typer(
     help="List, read, answer, take over and close the questions handed to a person.", no_args_is_help=True
 )
+
+_HERE = By("somebody at the terminal")
 
 Number = Annotated[int, typer.Argument(metavar="NUMBER", min=1, max=2**31, help="The ticket's number.")]
 
@@ -47,7 +48,7 @@ def answer(
     if not text.strip():
         raise UsageError("The answer is empty; write what the author should read.")
     redacted = redact(text)
-    sent = run(lambda frontdesk: _work(frontdesk).answer(frontdesk.tenant_id, number, redacted.text))
+    sent = run(lambda frontdesk: _work(frontdesk).answer(frontdesk.tenant_id, number, redacted.text, by=_HERE))
     way = "and is being sent to its author" if sent else "in its session; there is nowhere to send it to"
     show(f"Ticket {number} is answered, {way}. {notice(redacted.hidden)}".strip())
 
@@ -63,10 +64,9 @@ def take(number: Number) -> None:
 @tickets.command()
 def close(number: Number) -> None:
     """Close a ticket; Frontdesk answers in its conversation again."""
-    run(lambda frontdesk: _work(frontdesk).close(frontdesk.tenant_id, number))
+    run(lambda frontdesk: _work(frontdesk).close(frontdesk.tenant_id, number, by=_HERE))
     show(f"Ticket {number} is closed.")
 
 
 def _work(frontdesk: Frontdesk) -> TicketWork:
-    database = frontdesk.database
-    return TicketWork(frontdesk.tickets, frontdesk.sessions, PostgresAuthors(database), PostgresOutbox(database))
+    return ticket_work(frontdesk.tools)

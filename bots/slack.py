@@ -31,11 +31,11 @@ from adapters.slack.people import People, Rule, parse_rule
 from adapters.slack.router import Router
 from adapters.slack.socket import Sockets
 from adapters.slack.sources import Shown
-from adapters.slack.tickets import TicketChannel, TicketThreads, read_ticket_channel
+from adapters.slack.tickets import TicketChannel, TicketThreads, is_answer, read_ticket_channel
 from bots.platforms import wants_slack
 from bots.settings import Settings
 from bots.threads import KeptThreads
-from core.actions_call import Tools
+from core.actions_call import Tools, ticket_work
 from core.attached import Uploads
 from core.checks import Look
 from core.commands import parse
@@ -49,7 +49,6 @@ from core.outbox import Channel, Delivery, Target
 from core.pacing import Pacer
 from core.places import Place, Platform
 from core.taking import Accepts, Instant, stop_of
-from core.ticket_work import TicketWork
 
 Workspaces: TypeAlias = OneWorkspace | InstalledTokens
 
@@ -306,7 +305,17 @@ async def _tickets(
     else:
         known = [(await link.workspaces.of("")).team_id]
     team_id, channel = read_ticket_channel(settings.slack_ticket_channel, known)
-    work = TicketWork(tools.tickets, tools.sessions, tools.authors, tools.outbox)
+    work = ticket_work(tools)
     where = TicketChannel(settings.tenant_id, team_id, channel)
-    was_taken = KeptThreads(inbox, PostgresAuthors(database)).has_message
-    return TicketThreads(where, PostgresAnnouncements(database), work, acceptance, was_taken=was_taken)
+    was_answer = answers_of(inbox)
+    return TicketThreads(where, PostgresAnnouncements(database), work, acceptance, was_taken=was_answer)
+
+
+def answers_of(inbox: PostgresInbox) -> Callable[[Thread, str], Awaitable[bool]]:
+    """Make what tells whether a message was taken in as the answer to a ticket."""
+
+    async def was_answer(thread: Thread, message_id: str) -> bool:
+        entry = await inbox.find(thread, message_id)
+        return entry is not None and is_answer(entry.incoming.message.text)
+
+    return was_answer

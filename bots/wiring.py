@@ -33,7 +33,7 @@ from core.accepting import Acceptance
 from core.accepting import Limits as InputLimits
 from core.access import Access
 from core.actions import Actions
-from core.actions_call import Tools
+from core.actions_call import Tools, ticket_work
 from core.announcements import AnnouncedTickets, Announcer
 from core.attached import PluggedUploads
 from core.cache import Cache
@@ -108,7 +108,7 @@ def _connect(
     announcer = Announcer(PostgresAnnouncements(database))
     tickets = AnnouncedTickets(PostgresTickets(database), announcer)
     bots, uploads = PostgresBots(database, default_bot(settings)), PluggedUploads(PostgresUploads(database))
-    tools = _tools(settings, database, tickets, embedder, cache)
+    tools = replace(_tools(settings, database, tickets, embedder, cache), announcer=announcer)
     actions = Actions(tools, prefixes={Platform.SLACK: f"{settings.slack_prefix} "})
     engine = Engine(
         sessions=tools.sessions,
@@ -192,6 +192,7 @@ def make_desk(
         sessions=frontdesk.sessions,
         tickets=frontdesk.tickets,
         given=PostgresGivenAnswers(database),
+        ticket_work=ticket_work(frontdesk.tools),
         meter=meter,
         tracer=tracer,
         at=at,

@@ -2,13 +2,13 @@
 
 from core import command_words as words
 from core.access import Redemption
-from core.actions_call import Call, Tools
+from core.actions_call import Call, Tools, ticket_work
 from core.authors import reply_target
 from core.domain import Ticket, TicketState
 from core.errors import NotFound
 from core.redact import redact
 from core.stats import Stats
-from core.ticket_work import TicketWork
+from core.ticket_work import By, TicketWork
 
 _MOST_DAYS = 365
 _DAYS = 30
@@ -23,7 +23,7 @@ async def tickets(tools: Tools, call: Call) -> str:
     number = call.number(1)
     if number is None or (call.verb == "answer" and not call.parsed.after(2)):
         return call.misused()
-    work = TicketWork(tools.tickets, tools.sessions, tools.authors, tools.outbox)
+    work = ticket_work(tools)
     try:
         ticket = await tools.tickets.ticket(call.tenant_id, number)
         return await _work(work, call, ticket)
@@ -51,7 +51,7 @@ async def _work(work: TicketWork, call: Call, ticket: Ticket) -> str:
     if call.verb == "show":
         return _shown(ticket)
     if call.verb == "close":
-        await work.close(call.tenant_id, number)
+        await work.close(call.tenant_id, number, by=_by(call))
         return call.say(words.TICKET_IS_CLOSED, number=number)
     if closed:
         return call.say(words.TICKET_CLOSED, number=number)
@@ -60,9 +60,15 @@ async def _work(work: TicketWork, call: Call, ticket: Ticket) -> str:
             return call.say(words.TICKET_NO_SESSION, number=number)
         return call.say(words.TICKET_TAKEN, number=number, command=call.command(f"tickets answer {number} ..."))
     text, answerer = redact(call.parsed.after(2)).text, await reply_target(work.authors, call.message)
-    receipt = call.message.delivery.outbox_id if call.message.delivery else None
-    sent = await work.answer(call.tenant_id, number, text, answerer=answerer, language=call.language, receipt=receipt)
+    by = _by(call)
+    sent = await work.answer(call.tenant_id, number, text, answerer=answerer, language=call.language, by=by)
     return call.say(words.TICKET_SENT if sent else words.TICKET_KEPT, number=number)
+
+
+def _by(call: Call) -> By:
+    message = call.message
+    receipt = message.delivery.outbox_id if message.delivery else None
+    return By(message.author.name or message.author.author_id, message.place, receipt)
 
 
 def _shown(ticket: Ticket) -> str:

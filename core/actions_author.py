@@ -1,15 +1,17 @@
 """The commands everybody may give."""
 
 import json
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from typing import Any
 
 from core import command_words as words
 from core import wording
 from core.actions_call import Call, Tools, respond
 from core.channels import language_code
-from core.domain import Answer, File, Role, Session, Turn
+from core.domain import Answer, Author, File, Role, Session, Turn
 from core.wording import TRANSLATIONS
+
+"""Who has said what another person asked in the same thread, where no name is known."""
 
 _TURNS = 10  # shown where no number is given
 _MOST_TURNS = 50
@@ -35,13 +37,19 @@ async def history(tools: Tools, call: Call) -> str:
     turns = await tools.sessions.turns(call.tenant_id, call.session.session_id, limit=min(count, _MOST_TURNS))
     if not turns:
         return call.say(words.NOTHING_SAID)
-    return "\n\n".join(f"**{_speaker(call, turn)}**: {_shorten(turn.text)}" for turn in turns)
+    said_by = await tools.authors.said_by(call.tenant_id, call.session.session_id)
+    spoken = ((_speaker(call, turn, call.session, said_by), turn) for turn in turns)
+    return "\n\n".join(f"**{speaker}**: {_shorten(turn.text)}" for speaker, turn in spoken)
 
 
-def _speaker(call: Call, turn: Turn) -> str:
-    if turn.role is Role.ASSISTANT:
-        return "Frontdesk"
-    return call.say(words.YOU if turn.role is Role.AUTHOR else wording.A_PERSON)
+def _speaker(call: Call, turn: Turn, session: Session, said_by: Mapping[int, Author]) -> str:
+    """Name who said TURN; in a thread several people ask, and where it is not known who, whoever began it did."""
+    if turn.role is not Role.AUTHOR:
+        return "Frontdesk" if turn.role is Role.ASSISTANT else call.say(wording.A_PERSON)
+    author = said_by.get(turn.turn_id, Author(session.author_id))
+    if author.author_id == call.message.author.author_id:
+        return call.say(words.YOU)
+    return author.name or call.say(wording.SOMEBODY)
 
 
 def _shorten(text: str) -> str:
@@ -104,12 +112,13 @@ async def export(tools: Tools, call: Call) -> Answer | str:
     if form not in ("markdown", "md", "json"):
         return call.misused()
     kept = [(session, await _all_turns(tools, call, session)) async for session in _own_sessions(tools, call)]
+    said_by = [await tools.authors.said_by(call.tenant_id, session.session_id) for session, _ in kept]
     if not kept:
         return call.say(words.NOTHING_TO_EXPORT)
     if form == "json":
         file = File("frontdesk.json", "application/json", _as_json(kept))
     else:
-        file = File("frontdesk.md", "text/markdown", _as_markdown(call, kept))
+        file = File("frontdesk.md", "text/markdown", _as_markdown(call, kept, said_by))
     return respond(call, call.say(words.EXPORTED, count=len(kept)), file=file)
 
 
@@ -158,11 +167,12 @@ def _as_json(kept: list[tuple[Session, list[Turn]]]) -> str:
     return json.dumps({"sessions": sessions}, ensure_ascii=False, indent=2)
 
 
-def _as_markdown(call: Call, kept: list[tuple[Session, list[Turn]]]) -> str:
+def _as_markdown(call: Call, kept: list[tuple[Session, list[Turn]]], said_by: list[Mapping[int, Author]]) -> str:
     parts = []
-    for session, turns in kept:
+    for (session, turns), authors in zip(kept, said_by, strict=True):
         parts.append(f"# {session.title or session.session_id}\n\n{session.created_at:%Y-%m-%d %H:%M} UTC")
         for turn in turns:
             sources = "".join(f"\n- [{citation.number}] {citation.label}" for citation in turn.citations)
-            parts.append(f"**{_speaker(call, turn)}**: {turn.text}" + (f"\n{sources}" if sources else ""))
+            speaker = _speaker(call, turn, session, authors)
+            parts.append(f"**{speaker}**: {turn.text}" + (f"\n{sources}" if sources else ""))
     return "\n\n".join(parts) + "\n"

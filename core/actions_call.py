@@ -4,14 +4,16 @@ from dataclasses import dataclass
 
 from core import command_words as words
 from core.access import Access
+from core.announcements import Announcer
 from core.authors import Authors
 from core.channels import ChannelSettings, ChannelStore
-from core.commands import BY_NAME, Parsed, usage
+from core.commands import BY_NAME, Parsed, Rights, usage
 from core.domain import Answer, File, Message, Origin, Session
 from core.ingestions import IngestionJobs
 from core.outbox import Outbox
 from core.ports import Embedder, KnowledgeStore, Retriever, SessionStore, TicketStore
 from core.stats import StatsStore
+from core.ticket_work import TicketWork
 from core.wording import say
 
 
@@ -30,6 +32,12 @@ class Tools:
     retriever: Retriever
     embedder: Embedder | None = None
     jobs: IngestionJobs | None = None  # None: nothing can be added from a chat
+    announcer: Announcer | None = None  # None: nobody hears what happens to a ticket
+
+
+def ticket_work(tools: Tools) -> TicketWork:
+    """Make what a person does with a ticket."""
+    return TicketWork(tools.tickets, tools.sessions, tools.authors, tools.outbox, tools.announcer)
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,8 +92,13 @@ class Call:
     @property
     def usage(self) -> str:
         """Write how the command is given; empty where there is no such command."""
-        command = self.parsed.command
-        return f"`{usage(command, self.parsed.verb, self.prefix)}`" if command else ""
+        command, verb = self.parsed.command, self.parsed.verb
+        if command is None:
+            return ""
+        known = [each.name for each in command.verbs if self.administrator or each.rights is Rights.EVERYBODY]
+        if verb is None and self.parsed.words and known and not command.arguments:  # it was told to do something else
+            return f"`{self.prefix}{command.name} {'|'.join(known)}`"
+        return f"`{usage(command, verb, self.prefix)}`"
 
 
 def respond(call: Call, text: str, *, file: File | None = None, job: int | None = None) -> Answer:

@@ -10,14 +10,18 @@ from core.channels import CHOICES, ChannelSettings, change, names
 from core.documents import EmbedderIdentity, KnowledgeBase, Outcome, Passage, Query, Vector
 from core.domain import Answer
 from core.errors import ModelUnavailable, NotFound, UsageError
-from core.ingestions import IngestionJobs, progress_text
+from core.ingestions import IngestionJobs, job_target
+from core.job_reports import outcome_text, progress_text, state_text
+from core.outbox import Target
 from core.places import EMPLOYEE_PLATFORMS, Platform
+from core.reasons import retell
 from core.terms import terms
 
 _DEFAULT = "default"
 _LISTED = 40
 _FOUND = 5
 _QUOTE = 300  # characters of each passage found
+_TOLD_DIRECTLY = (Platform.SLACK,)  # late words for one person come to their own conversation there
 
 
 async def kb(tools: Tools, call: Call) -> Answer | str:
@@ -66,8 +70,9 @@ async def _show(tools: Tools, call: Call) -> str:
         return call.say(words.NO_DOCUMENTS, name=name)
     lines = [f"**{base.name}** ({_size(call, base)}): {_scope(base)}"]
     for document in documents[:_LISTED]:
-        trouble = "" if document.outcome is Outcome.INDEXED else f" – {document.outcome.value}: {document.reason}"
-        lines.append(f"- {document.title or document.source} (`{document.source}`){trouble}")
+        trouble = outcome_text(document.outcome, "", document.reason, call.language)
+        ended = "" if document.outcome is Outcome.INDEXED else f" – {trouble}"
+        lines.append(f"- {document.title or document.source} (`{document.source}`){ended}")
     if len(documents) > _LISTED:
         lines.append(f"- + {len(documents) - _LISTED}")
     return "\n".join(lines)
@@ -123,28 +128,41 @@ async def _add(tools: Tools, call: Call) -> Answer | str:
     if not (addresses or taken):
         return "\n".join([*_not_taken(call), call.say(words.NOTHING_TO_ADD)])
     try:
-        base = await _base_to_add_to(tools, call)
+        base, is_new = await _base_to_add_to(tools, call)
     except (ValueError, UsageError):
         return call.misused()
-    number = await _start(tools, call, tools.jobs, base, addresses)
-    said = call.say(words.JOB_STARTED, number=number, name=base.name, count=len(addresses) + len(taken))
+    number = await _start(tools, call, tools.jobs, base, addresses, is_new=is_new)
+    started = call.say(words.JOB_STARTED, number=number, name=base.name, count=len(addresses) + len(taken))
+    said = f"{started} {_where_it_ends(call)}"
     return respond(call, "\n".join([said, *_not_taken(call), *_elsewhere(call, base)]), job=number)
 
 
-async def _start(tools: Tools, call: Call, jobs: IngestionJobs, base: KnowledgeBase, addresses: Sequence[str]) -> int:
+async def _start(
+    tools: Tools, call: Call, jobs: IngestionJobs, base: KnowledgeBase, addresses: Sequence[str], *, is_new: bool
+) -> int:
     return await jobs.start(
         call.tenant_id,
         base.name,
         addresses,
         call.message.attachments,
         author_id=call.message.author.author_id,
-        target=await reply_target(tools.authors, call.message),
+        target=await _target(tools, call, new_base=is_new),
     )
+
+
+async def _target(tools: Tools, call: Call, *, new_base: bool = False) -> Target:
+    """Return where to tell of a job, and how."""
+    return job_target(await reply_target(tools.authors, call.message), call.language, new_base=new_base)
+
+
+def _where_it_ends(call: Call) -> str:
+    elsewhere = call.message.place.platform in _TOLD_DIRECTLY and not call.message.direct
+    return call.say(words.ENDS_DIRECTLY if elsewhere else words.ENDS_HERE)
 
 
 def _not_taken(call: Call) -> list[str]:
     refused = [attachment for attachment in call.message.attachments if attachment.upload_id is None]
-    return [call.say(words.NOT_TAKEN, name=part.name, reason=part.reason) for part in refused]
+    return [call.say(words.NOT_TAKEN, name=part.name, reason=retell(part.reason, call.language)) for part in refused]
 
 
 def _elsewhere(call: Call, base: KnowledgeBase) -> list[str]:
@@ -154,8 +172,8 @@ def _elsewhere(call: Call, base: KnowledgeBase) -> list[str]:
     return [call.say(words.ANSWERS_ELSEWHERE, name=base.name, platforms=_scope(base))]
 
 
-async def _base_to_add_to(tools: Tools, call: Call) -> KnowledgeBase:
-    """Return the knowledge base that was named, else the only one there is; made where it is missing.
+async def _base_to_add_to(tools: Tools, call: Call) -> tuple[KnowledgeBase, bool]:
+    """Return the knowledge base that was named, else the only one there is, and whether it is made just now.
 
     Raises ValueError for a platform or a channel that is none, UsageError for an impossible name.
     """
@@ -165,12 +183,13 @@ async def _base_to_add_to(tools: Tools, call: Call) -> KnowledgeBase:
     base = next((base for base in known if base.name == name), None)
     platforms = tuple(Platform(part.lower()) for part in names(options["platforms"])) if "platforms" in options else ()
     channels = _channels(call, options["channels"]) if "channels" in options else None
+    is_new = base is None
     if base is None:
         base = await tools.knowledge.create(call.tenant_id, name, platforms or EMPLOYEE_PLATFORMS)
     if platforms or channels is not None:
         kept = base.channels if channels is None else channels
         base = await tools.knowledge.set_scope(call.tenant_id, name, platforms or base.platforms, kept)
-    return base
+    return base, is_new
 
 
 def _channels(call: Call, value: str) -> tuple[str, ...]:
@@ -187,16 +206,18 @@ async def _refresh(tools: Tools, call: Call) -> Answer | str:
         return call.misused()
     if await _find(tools, call, name) is None:
         return await _missing(tools, call, name)
-    author_id, target = call.message.author.author_id, await reply_target(tools.authors, call.message)
+    author_id, target = call.message.author.author_id, await _target(tools, call)
     number = await tools.jobs.refresh(call.tenant_id, name, author_id=author_id, target=target)
-    return respond(call, call.say(words.JOB_REFRESHES, number=number, name=name), job=number)
+    said = f"{call.say(words.JOB_REFRESHES, number=number, name=name)} {_where_it_ends(call)}"
+    return respond(call, said, job=number)
 
 
 async def _jobs(tools: Tools, call: Call) -> str:
     if tools.jobs is None:
         return call.say(words.NOT_HERE)
     found = await tools.jobs.jobs(call.tenant_id, 10)
-    lines = (f"- **{job.number}** ({job.state.value}): {progress_text(job)}" for job in found)
+    spoken = call.language
+    lines = (f"- **{job.number}** ({state_text(job.state, spoken)}): {progress_text(job, spoken)}" for job in found)
     return "\n".join(lines) or call.say(words.NO_JOBS)
 
 

@@ -6,13 +6,15 @@ the sweep announces what was left out. Both do it in one transaction that also s
 
 import logging
 from collections.abc import Callable
+from dataclasses import dataclass, replace
 from typing import Protocol
 from uuid import UUID
 
 from core.domain import Answer, DeliveryKey, Origin, Ticket, TicketState
 from core.errors import StoreUnavailable
 from core.escalation import Tickets, wants_person
-from core.outbox import Target
+from core.outbox import Cause, Outbox, Purpose, Target
+from core.places import Place
 
 LONGEST_TRANSCRIPT = 6_000
 """Characters of it that an announcement shows, the newest ones."""
@@ -28,6 +30,22 @@ class Announcements(Protocol):
 
     async def follow_up(self, target: Target, number: int, content: Answer) -> bool:
         """Store CONTENT for the thread of a ticket's announcement; False where it was not announced yet."""
+
+    async def thread_of(self, tenant_id: int, number: int) -> Target | None:
+        """Return the way to the thread of a ticket's announcement; None where there is none yet."""
+
+    async def restate(self, tenant_id: int, number: int, content: Answer) -> None:
+        """Put CONTENT in the place of a ticket's announcement, where there is one."""
+
+
+@dataclass(frozen=True, slots=True)
+class Said:
+    """What those who answer tickets are told of one."""
+
+    text: str  # Markdown
+    state: str  # the same in a few words
+    place: Place | None = None  # where it was done; None: in no chat
+    cause: Cause | None = None
 
 
 class Announcer:
@@ -50,6 +68,18 @@ class Announcer:
         """Show below the announcement what the author wrote since; raises StoreUnavailable."""
         if self._target is not None:
             await self._announcements.follow_up(self._target, number, Answer(quoted(text), Origin.COMMAND, None))
+
+    async def tell(self, outbox: Outbox, tenant_id: int, ticket: Ticket, said: Said) -> None:
+        """Say below the announcement of TICKET what happened to it elsewhere, and in it how it stands now.
+
+        Whoever did it in that thread knows already. To be repeated without harm where SAID names its cause. Raises
+        StoreUnavailable.
+        """
+        thread = await self._announcements.thread_of(tenant_id, ticket.number)
+        if thread is None or said.place == thread.place:
+            return
+        await outbox.enqueue(thread, Purpose.NOTICE, Answer(said.text, Origin.COMMAND, None), cause=said.cause)
+        await self._announcements.restate(tenant_id, ticket.number, replace(announcement(ticket), notice=said.state))
 
 
 class AnnouncedTickets:
@@ -108,7 +138,10 @@ class AnnouncedTickets:
 
 
 def announcement(ticket: Ticket) -> Answer:
-    """Write what is told of a new ticket, as Markdown; a command's answer with a ticket is always this."""
+    """Write what is told of a ticket, as Markdown; a command's answer with a ticket is always this.
+
+    It is resolved once the ticket is closed.
+    """
     transcript = _without_wish(ticket.transcript)
     if len(transcript) > LONGEST_TRANSCRIPT:
         transcript = "…" + transcript[-LONGEST_TRANSCRIPT:]
@@ -121,7 +154,8 @@ def announcement(ticket: Ticket) -> Answer:
         "Whoever replies in this thread answers the author.",
     )
     text = "\n\n".join(parts)
-    return Answer(text, Origin.COMMAND, ticket.session_id, ticket_number=ticket.number)
+    closed = ticket.state is TicketState.CLOSED
+    return Answer(text, Origin.COMMAND, ticket.session_id, ticket_number=ticket.number, resolved=closed)
 
 
 def _without_wish(transcript: str) -> str:

@@ -13,6 +13,7 @@ class Given:
     outbox_id: int
     inbox_id: int  # whose delivery it is
     others: tuple[Entry, ...] = ()  # what else it answers, the newest revision of each, oldest first
+    ticket_number: int | None = None  # of the ticket it opened, while that is open and nobody has answered it
 
 
 class GivenAnswers(Protocol):

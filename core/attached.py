@@ -130,8 +130,10 @@ class SessionFiles(Protocol):
 class AttachmentReader(Protocol):
     """Read files for one session and find passages in them."""
 
-    async def take(self, tenant_id: int, session_id: UUID, attachments: tuple[Attachment, ...]) -> tuple[str, ...]:
-        """Read ATTACHMENTS for this session; one sentence for each that was not read, or not to its end.
+    async def take(
+        self, tenant_id: int, session_id: UUID, attachments: tuple[Attachment, ...], language: str
+    ) -> tuple[str, ...]:
+        """Read ATTACHMENTS for this session; one sentence, in LANGUAGE, for each not read, or not to its end.
 
         To be repeated without harm: what was taken before is not read again.
         """

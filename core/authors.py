@@ -1,10 +1,11 @@
 """What is kept of one author: where they are answered, their tickets, and the end of all of it."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Protocol
 from uuid import UUID
 
-from core.domain import DeliveryKey, Message, Ticket
+from core.domain import Author, DeliveryKey, Message, Ticket
 from core.outbox import Target
 from core.places import Place, Platform
 
@@ -28,6 +29,9 @@ class Authors(Protocol):
 
     async def tickets(self, tenant_id: int, platform: Platform, author_id: str) -> list[Ticket]:
         """List the open tickets of an author, the newest first."""
+
+    async def said_by(self, tenant_id: int, session_id: UUID) -> Mapping[int, Author]:
+        """Tell who said each turn of a session, as far as it is known; a name is mostly not."""
 
     async def target(self, tenant_id: int, delivery: DeliveryKey) -> Target | None:
         """Return where a delivery goes, without opening it."""

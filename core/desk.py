@@ -37,10 +37,11 @@ from core.interrupting import Interrupted
 from core.language import detect
 from core.meter import Counted, Meter
 from core.noting import NOTE_EVERY_S, NotingReply, noted_before
-from core.outbox import Channel, Delivery, Outbox, Purpose, Target, target_of
+from core.outbox import Cause, Channel, Delivery, Outbox, Purpose, Target, target_of
 from core.places import Place, Platform
 from core.ports import SessionStore
 from core.sending import Line, Sender
+from core.ticket_work import TicketWork
 from core.tracing import Tracer, Untraced, bound
 from core.working import WORKING_EVERY_S, working
 
@@ -71,6 +72,7 @@ class Work:
     message: Message  # what to answer
     line: Line
     is_deletion: bool = False  # of one of the messages that were answered together
+    earlier_ticket: int | None = None  # what the earlier answer opened, and nobody has answered
 
     def ending(self, answer: Answer) -> Ending:
         """Say how the batch ends with ANSWER."""
@@ -94,6 +96,7 @@ class Desk:
         tickets: Tickets,
         given: GivenAnswers,
         meter: Meter,
+        ticket_work: TicketWork | None = None,
         tracer: Tracer | None = None,
         at: Callable[[str], None] = lambda _: None,
         working_every_s: float = WORKING_EVERY_S,
@@ -106,6 +109,7 @@ class Desk:
         self._engine = engine
         self._sessions = sessions
         self._given = given
+        self._ticket_work = ticket_work  # None: what is asked otherwise leaves its ticket as it is
         self._meter = meter
         self._tracer = tracer or Untraced()
         self._at = at  # hears of each boundary between two steps
@@ -185,17 +189,17 @@ class Desk:
 
     async def _open(self, batch: Batch) -> Work:
         """Open the delivery of BATCH: that of the earlier answer, where a message was edited after it."""
-        message = batch.message
+        message, ticket = batch.message, None
         for entry in batch.entries:
             if entry.incoming.kind is Kind.EDIT and (given := await self._given.to(entry)) is not None:
                 if len(batch.entries) == 1:
                     await self._given.hand_on(entry, given.outbox_id)
-                    message = _with_others(batch, given)
+                    message, ticket = _with_others(batch, given), given.ticket_number
                 elif (
                     given.inbox_id != batch.lead.inbox_id
                 ):  # what is answered together with something new is answered below it
-                    await self._withdraw_given(message.tenant_id, given.outbox_id)
-        return await self._open_for(batch, message)
+                    await self._withdraw_given(batch, given)
+        return replace(await self._open_for(batch, message), earlier_ticket=ticket)
 
     async def _open_for(self, batch: Batch, message: Message) -> Work:
         delivery = await self._open_delivery(batch)
@@ -233,6 +237,8 @@ class Desk:
             self._at("kept")
         with self._tracer.span("send"):
             await self._sender.finish(work.line, answer)
+        outbox_id, gone = work.line.delivery.outbox_id, work.is_deletion
+        await self._ask_otherwise(work.batch, outbox_id, work.earlier_ticket, answer.ticket_number, gone=gone)
         await self._inbox.end(work.batch, work.ending(answer), ticket_number=answer.ticket_number)
         note_answer(self._meter, work.batch, answer)
 
@@ -276,10 +282,19 @@ class Desk:
         await self._sender.withdraw(work.line)
         await self._inbox.end(work.batch, Ending.TAKEN_OVER)
 
-    async def _withdraw_given(self, tenant_id: int, outbox_id: int) -> None:
-        await self._sessions.forget_exchange(tenant_id, outbox_id)
-        delivery = await self._outbox.reopen(tenant_id, outbox_id)
+    async def _withdraw_given(self, batch: Batch, given: Given) -> None:
+        tenant_id, gone = batch.message.tenant_id, batch.incoming.kind is Kind.DELETE
+        await self._sessions.forget_exchange(tenant_id, given.outbox_id)
+        await self._ask_otherwise(batch, given.outbox_id, given.ticket_number, None, gone=gone)
+        delivery = await self._outbox.reopen(tenant_id, given.outbox_id)
         await self._sender.withdraw(self._sender.line(delivery))
+
+    async def _ask_otherwise(
+        self, batch: Batch, outbox_id: int, number: int | None, kept: int | None, *, gone: bool
+    ) -> None:
+        if self._ticket_work is not None and number is not None:
+            cause = Cause(outbox_id, f"asked otherwise in {batch.lead.inbox_id}")
+            await self._ticket_work.ask_otherwise(batch.message.tenant_id, number, kept, cause, gone=gone)
 
     async def _take_back(self, batch: Batch) -> None:
         """Forget a deleted message and withdraw its answer; what else that answered is answered again in its place."""
@@ -287,10 +302,10 @@ class Desk:
         if given is not None and given.others:
             await self._given.hand_on(batch.lead, given.outbox_id)
             work = await self._open_for(batch, joined(given.others))
-            await self._respond(replace(work, is_deletion=True))
+            await self._respond(replace(work, is_deletion=True, earlier_ticket=given.ticket_number))
             return
         if given is not None:
-            await self._withdraw_given(batch.message.tenant_id, given.outbox_id)
+            await self._withdraw_given(batch, given)
         await self._inbox.end(batch, Ending.DONE)
 
     async def _rate(self, batch: Batch) -> None:

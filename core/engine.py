@@ -191,7 +191,7 @@ class Engine:
     async def _read(self, asked: Asked, files: tuple[Attachment, ...]) -> tuple[str, ...]:
         if self._attachments is None:
             return (wording.say(wording.FILES_UNREAD, asked.language),)
-        return await self._attachments.take(asked.message.tenant_id, asked.session.session_id, files)
+        return await self._attachments.take(asked.message.tenant_id, asked.session.session_id, files, asked.language)
 
     async def _save(self, asked: Asked, result: Result, answer: Answer) -> None:
         if result.personal:  # others read the session on: by its history, its tickets and what a model is told of it
@@ -248,7 +248,7 @@ def _hidden_before(message: Message) -> tuple[Hidden, ...]:
 async def _greet_files(asked: Asked, unread: Sequence[str], reply: Written) -> tuple[Asked, Result]:
     """Answer files that came without a word."""
     names = [file.name for file in asked.message.attachments]
-    read = [name for name in names if not any(remark.startswith(_unread(name)) for remark in unread)]
+    read = [name for name in names if not any(remark.startswith(_unread(name, asked.language)) for remark in unread)]
     text = wording.files_read(read, asked.language) or " ".join(unread)
     asked = replace(asked, message=replace(asked.message, text=", ".join(names)))
     if not read:  # the remarks are the answer itself
@@ -257,9 +257,9 @@ async def _greet_files(asked: Asked, unread: Sequence[str], reply: Written) -> t
     return asked, Result(text, Origin.SMALL_TALK, private=True)
 
 
-def _unread(name: str) -> str:
+def _unread(name: str, language: str) -> str:
     """Begin the sentence on a file that was not read at all."""
-    return NOT_READ.partition("{reason}")[0].format(name=name)
+    return wording.say(NOT_READ, language).partition("{reason}")[0].format(name=name)
 
 
 def _answer(asked: Asked, result: Result, clock: Clock) -> Answer:

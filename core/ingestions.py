@@ -1,14 +1,13 @@
 """Ingestion in the background: a job is a row with its progress; any worker may do it, and another may finish it."""
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 from datetime import datetime
 from enum import StrEnum
-from typing import Protocol
+from typing import Any, Protocol
 
-from core.attached import file_name
 from core.documents import Outcome
-from core.domain import Answer, Attachment, Origin
+from core.domain import Attachment
 from core.outbox import Target
 
 MAX_TRIES = 3
@@ -18,7 +17,7 @@ CANNOT_FETCH = "it came as a file and cannot be fetched again; add it again wher
 NOT_KEPT = "its bytes are no longer kept; send it again"
 DIED_TWICE = "the process that read it died twice while reading it alone; split it or save it in a simpler form"
 
-_LISTED = 40  # results that a notice names, those that were not indexed first
+_TOLD = "ingestion"  # in the address of a job's target: what only whoever tells of the job needs
 
 
 class JobState(StrEnum):
@@ -73,6 +72,27 @@ class Job:
     created_at: datetime
     updated_at: datetime
     ended_at: datetime | None
+
+    @property
+    def language(self) -> str:
+        """Name the language to tell of it in."""
+        return str(self._told.get("language") or "en")
+
+    @property
+    def was_in_vain(self) -> bool:
+        """Tell whether it has ended with nothing in the knowledge base that was made for it."""
+        kept = any(result.outcome in (Outcome.INDEXED, Outcome.UNCHANGED) for result in self.results)
+        return self.state in ENDED and bool(self._told.get("new_base")) and not kept
+
+    @property
+    def _told(self) -> Mapping[str, Any]:
+        held = self.target.address.get(_TOLD) if self.target else None
+        return held if isinstance(held, Mapping) else {}
+
+
+def job_target(target: Target, language: str, *, new_base: bool = False) -> Target:
+    """Keep with TARGET in which LANGUAGE to tell of a job, and whether its knowledge base is NEW_BASE, made for it."""
+    return replace(target, address={**target.address, _TOLD: {"language": language, "new_base": new_base}})
 
 
 @dataclass(frozen=True, slots=True)
@@ -138,41 +158,15 @@ class IngestionRows(Protocol):
     async def name_delivery(self, tenant_id: int, number: int, outbox_id: int | None, *, told: bool) -> None:
         """Remember the delivery that tells how the job goes; once its end was TOLD, nobody waits for it any more."""
 
+    async def drop_base(self, tenant_id: int, number: int) -> bool:
+        """Remove the job's knowledge base, and the job with it, where nothing can be found there and no other job is.
+
+        Tells whether it did.
+        """
+
 
 class ProgressReporter(Protocol):
     """Tell whoever waits for a job how it goes."""
 
     async def report(self, job: Job, final: bool) -> int | None:
         """Show where JOB stands, its end when FINAL; return the id of the delivery that does, None without one."""
-
-
-def progress_text(job: Job) -> str:
-    """Say in a line how far a job is."""
-    return f"Adding documents to {job.kb_name}: {job.done} of {job.total}" + (f", {job.activity}" * bool(job.activity))
-
-
-def summary(job: Job) -> str:
-    """Say how a job ended and how each of its sources did."""
-    counts = [(outcome, sum(result.outcome is outcome for result in job.results)) for outcome in Outcome]
-    figures = ", ".join(f"{count} {outcome.value}" for outcome, count in counts if count) or "nothing was read"
-    left = job.total - len(job.results)
-    lines = [f"Job {job.number}, documents for {job.kb_name}: {job.state.value}; {figures}."]
-    if job.reason:
-        lines.append(job.reason)
-    if left:
-        lines.append(f"{left} of {job.total} were not read; what was saved until then stays.")
-    ordered = sorted(job.results, key=lambda result: result.outcome in (Outcome.INDEXED, Outcome.UNCHANGED))
-    lines += [f"- {_line(result)}" for result in ordered[:_LISTED]]
-    if len(ordered) > _LISTED:
-        lines.append(f"- and {len(ordered) - _LISTED} more")
-    return "\n".join(lines)
-
-
-def notice(job: Job, text: str) -> Answer:
-    """Make what a delivery holds of TEXT about JOB."""
-    return Answer(text, Origin.COMMAND, None, job=job.number)
-
-
-def _line(result: SourceResult) -> str:
-    shown = result.source if "://" in result.source else file_name(result.source)
-    return f"{result.outcome.value}: {shown}" + (f": {result.reason}" if result.reason else "")

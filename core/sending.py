@@ -93,7 +93,7 @@ class Sender:
         if delivery.purpose is not Purpose.PERSON or kept is None or content is None:
             return
         language, number = str(kept["language"]), content.ticket_number or 0
-        text = wording.say(wording.ANSWER_NOT_DELIVERED, language, number=number, reason=reason)
+        text = wording.say(wording.ANSWER_NOT_DELIVERED, language, number=number, reason=wording.say(reason, language))
         said = Answer(text, Origin.COMMAND, None, language=language, private=True)
         to, place = kept["target"], kept["target"]["place"]
         place = Place(Platform(place["platform"]), place["channel"], place["thread"])

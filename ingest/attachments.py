@@ -13,7 +13,6 @@ from core.attached import (
     MOST_CHUNKS,
     MOST_FILES,
     MOST_SESSION_FILES,
-    NOT_READ,
     PICTURE,
     READ_IN_PART,
     RECORDING,
@@ -31,6 +30,7 @@ from core.documents import Chunk, EmbedderIdentity, Outcome, Passage, Vector
 from core.domain import Attachment
 from core.errors import ModelUnavailable, NotFound, Refused, UnreadableDocument
 from core.ports import Embedder
+from core.reasons import not_read, retell
 from core.terms import count, terms
 from ingest.formats import detect
 from ingest.pipeline import too_large
@@ -60,8 +60,10 @@ class SessionAttachments:
         self._embedder = embedder
         self._limit_bytes = limit_bytes
 
-    async def take(self, tenant_id: int, session_id: UUID, attachments: tuple[Attachment, ...]) -> tuple[str, ...]:
-        """Read ATTACHMENTS for this session; one sentence for each that was not read, or not to its end.
+    async def take(
+        self, tenant_id: int, session_id: UUID, attachments: tuple[Attachment, ...], language: str = "en"
+    ) -> tuple[str, ...]:
+        """Read ATTACHMENTS for this session; one sentence, in LANGUAGE, for each not read, or not to its end.
 
         To be repeated without harm: what was taken before is not read again. Raises StoreUnavailable.
         """
@@ -77,7 +79,7 @@ class SessionAttachments:
                     refusal = _refusal(attachment, place, room, self._limit_bytes)
                     known = await self._take(tenant_id, session_id, attachment, refusal, sandbox)
                     room -= known.outcome is Outcome.INDEXED
-                said.append(_sentence(known))
+                said.append(_sentence(known, language))
         return tuple(sentence for sentence in said if sentence)
 
     async def search(
@@ -160,11 +162,11 @@ def _refusal(attachment: Attachment, place: int, room: int, limit_bytes: int) ->
     return next((why for types, names, why in _UNREAD if types.match(media_type) or names.match(ending)), "")
 
 
-def _sentence(file: SessionFile) -> str:
+def _sentence(file: SessionFile, language: str) -> str:
     """Say that a file was not read, or not to its end; empty where it was."""
     if file.outcome is not Outcome.INDEXED:
-        return NOT_READ.format(name=file.name, reason=file.reason)
-    return file.reason
+        return not_read(file.name, file.reason, language)
+    return retell(file.reason, language)
 
 
 def _indexed(title: str, chunks: Sequence[Chunk], vectors: Sequence[Vector | None]) -> tuple[FileChunk, ...]:

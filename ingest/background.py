@@ -19,19 +19,8 @@ from core.errors import (
     TooLarge,
     Unavailable,
 )
-from core.ingestions import (
-    ENDED,
-    Claim,
-    IngestionRows,
-    Job,
-    JobSource,
-    JobState,
-    ProgressReporter,
-    SourceResult,
-    notice,
-    progress_text,
-    summary,
-)
+from core.ingestions import ENDED, Claim, IngestionRows, Job, JobSource, JobState, ProgressReporter, SourceResult
+from core.job_reports import READING, embedding, notice, progress_text, summary
 from core.outbox import Channel, Outbox, Posting, Purpose, Settled, Target
 from core.places import Platform
 from core.ports import KnowledgeStore
@@ -174,6 +163,8 @@ class Ingestions:
             return
         if job.target is not None and job.state in ENDED:
             await self._tell(tenant_id, job, final=True)
+            if job.was_in_vain:  # last, as it takes the job along
+                await self._rows.drop_base(tenant_id, number)
 
     async def _tell(self, tenant_id: int, job: Job, *, final: bool) -> None:
         if self._reporter is None:
@@ -201,7 +192,7 @@ class _Board:
         if step.result is not None:
             self._results.append(self._indexed(step.result))
         if not self.alone:
-            self._activity = f"embedding {step.embedding} {step.part:.0%}" if step.embedding else "reading"
+            self._activity = embedding(step.embedding, step.part) if step.embedding else READING
 
     async def begin(self, name: str) -> None:
         """Write down the name of the source that is read alone now, so that it is known should this worker die."""
@@ -258,7 +249,7 @@ class DeliveryReporter:
             return await self._show(channel, job, job.target)
         if job.outbox_id is not None and channel is not None and await self._close(channel, job, job.outbox_id):
             return job.outbox_id
-        return await self._outbox.enqueue(job.target, Purpose.NOTICE, notice(job, summary(job)))
+        return await self._outbox.enqueue(job.target, Purpose.NOTICE, notice(job, summary(job, job.language)))
 
     async def _show(self, channel: Channel, job: Job, target: Target) -> int:
         if job.outbox_id is None:
@@ -267,7 +258,7 @@ class DeliveryReporter:
             delivery = await self._outbox.reopen(target.tenant_id, job.outbox_id)
         posting = Posting(self._outbox, delivery, channel.doubt)
         with suppress(ChannelUnavailable, Rejected):  # the next edit may get through
-            await channel.reply(posting).finish(notice(job, progress_text(job)))
+            await channel.reply(posting).finish(notice(job, progress_text(job, job.language)))
         return delivery.outbox_id
 
     async def _close(self, channel: Channel, job: Job, outbox_id: int) -> bool:
@@ -275,7 +266,7 @@ class DeliveryReporter:
         if job.target is None:
             return False
         delivery = await self._outbox.reopen(job.target.tenant_id, outbox_id)
-        content = notice(job, summary(job))
+        content = notice(job, summary(job, job.language))
         try:
             await channel.reply(Posting(self._outbox, delivery, channel.doubt)).finish(content)
         except (ChannelUnavailable, Rejected) as error:

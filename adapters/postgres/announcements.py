@@ -4,7 +4,7 @@ from collections.abc import Callable
 from dataclasses import replace
 
 from adapters.postgres.database import Connection, Database
-from adapters.postgres.outbox import enqueue
+from adapters.postgres.outbox import enqueue, enqueue_anew, read_target
 from adapters.postgres.tickets import TICKET_COLUMNS, read_ticket
 from core.domain import Answer, Ticket
 from core.outbox import Purpose, Target
@@ -25,6 +25,11 @@ on conflict (tenant_id, number) do nothing returning true
 
 _ROOT = """
 select sent->0->>'message_id' from ticket_announcements join outbox using (outbox_id) where number = $1
+"""
+
+_THREAD = """
+select platform, installation, channel, sent->0->>'message_id' as thread, author_id, address, message_id, request_id
+from ticket_announcements join outbox using (outbox_id) where number = $1 and sent->0->>'message_id' is not null
 """
 
 _NUMBER = """
@@ -63,6 +68,21 @@ class PostgresAnnouncements:
             await _enqueue(connection, target, root, content)
         return True
 
+    async def thread_of(self, tenant_id: int, number: int) -> Target | None:
+        """Return the way to the thread of a ticket's announcement; None where there is none yet."""
+        async with self._database.tenant(tenant_id) as connection:
+            row = await connection.fetchrow(_THREAD, number)
+        return _below(read_target(tenant_id, row), row["thread"]) if row is not None else None
+
+    async def restate(self, tenant_id: int, number: int, content: Answer) -> None:
+        """Put CONTENT in the place of a ticket's announcement, where there is one."""
+        async with self._database.tenant(tenant_id) as connection:
+            outbox_id = await connection.fetchval(
+                "select outbox_id from ticket_announcements where number = $1", number
+            )
+            if outbox_id is not None:
+                await enqueue_anew(connection, outbox_id, content)
+
     async def number_of(self, target: Target, message_id: str) -> int | None:
         """Tell which ticket a message in the place of TARGET announces; None where it announces none."""
         place = target.place
@@ -75,6 +95,9 @@ class PostgresAnnouncements:
 
 async def _enqueue(connection: Connection, target: Target, thread: str, content: Answer) -> int:
     """Store CONTENT for THREAD, the beginning of which Slack calls thread_ts; empty: for the channel itself."""
+    return await enqueue(connection, _below(target, thread), Purpose.NOTICE, content)
+
+
+def _below(target: Target, thread: str) -> Target:
     address = {**target.address, "thread_ts": thread} if thread else target.address
-    there = replace(target, place=replace(target.place, thread=thread), address=address)
-    return await enqueue(connection, there, Purpose.NOTICE, content)
+    return replace(target, place=replace(target.place, thread=thread), address=address)

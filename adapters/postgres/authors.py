@@ -1,24 +1,29 @@
 """What is kept of one author."""
 
+from collections.abc import Mapping
 from uuid import UUID
 
 from adapters.postgres.database import Database
 from adapters.postgres.outbox import read_target
 from adapters.postgres.tickets import TICKET_COLUMNS, read_ticket
 from core.authors import Erased
-from core.domain import DeliveryKey, Ticket
+from core.domain import Author, DeliveryKey, Ticket
 from core.outbox import Target
 from core.places import Place, Platform
 
 _TICKETS = f"""
 select {TICKET_COLUMNS}
 from tickets left join sessions using (session_id)
-where state = 'open' and (
-    (platform = $1 and author_id = $2)
-    or (target ->> 'platform' = $1 and target ->> 'author_id' = $2)
-)
+where state = 'open' and coalesce(target ->> 'platform', platform) = $1
+    and coalesce(target ->> 'author_id', author_id) = $2
 order by number desc
 """  # noqa: S608 - only our own constant goes in
+
+_SAID_BY = """
+select turn_id, outbox.author_id, coalesce(body -> 'message' -> 'author' ->> 'name', '') as name
+from turns join outbox using (outbox_id) left join inbox using (inbox_id)
+where session_id = $1 and role = 'author'
+"""
 
 _WHERE = """
 select platform, installation, channel, thread, author_id, address, message_id, request_id from outbox
@@ -135,6 +140,12 @@ class PostgresAuthors:
         async with self._database.tenant(tenant_id) as connection:
             rows = await connection.fetch(_TICKETS, platform.value, author_id)
         return [read_ticket(row) for row in rows]
+
+    async def said_by(self, tenant_id: int, session_id: UUID) -> Mapping[int, Author]:
+        """Tell who said each turn of a session, as far as it is known; a name is mostly not."""
+        async with self._database.tenant(tenant_id) as connection:
+            rows = await connection.fetch(_SAID_BY, session_id)
+        return {row["turn_id"]: Author(row["author_id"], row["name"]) for row in rows}
 
     async def target(self, tenant_id: int, delivery: DeliveryKey) -> Target | None:
         """Return where a delivery goes, without opening it."""

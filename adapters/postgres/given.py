@@ -25,7 +25,11 @@ with leads as (
     where tenant_id = $1 and platform = $2 and installation = $3 and channel = $4
         and message_id in (select message_id from asked union select $5) and kind in ('message', 'edit', 'delete')
 )
-select outbox_id, outbox.inbox_id, array(select message_id from asked where message_id <> $5) as others
+select outbox_id, outbox.inbox_id, array(select message_id from asked where message_id <> $5) as others, (
+    select max(number) from tickets
+    where tickets.tenant_id = $1 and target->>'outbox_id' = outbox.outbox_id::text and tickets.state = 'open'
+        and answer = ''
+) as ticket_number
 from outbox where inbox_id in (select inbox_id from led union select answered_by from led)
 order by inbox_id = $6 desc, outbox_id desc limit 1
 """
@@ -64,7 +68,7 @@ class PostgresGivenAnswers:
             if found is None:
                 return None
             others = await _newest(connection, where, found["others"])
-            return Given(found["outbox_id"], found["inbox_id"], others)
+            return Given(found["outbox_id"], found["inbox_id"], others, found["ticket_number"])
 
     async def hand_on(self, entry: Entry, outbox_id: int) -> None:
         """Make a delivery that of ENTRY: what was sent stays, its content and its turns go; to be repeated."""

@@ -88,6 +88,19 @@ where ingestion_id = $1 and state in ('waiting', 'running')
 returning state, sources
 """
 
+_BASE = """
+select knowledge_bases.kb_id from knowledge_bases join ingestions using (kb_id) where ingestion_id = $1
+for update of knowledge_bases
+"""
+
+# After _BASE, so that a job that was begun meanwhile is seen.
+_DROP_BASE = """
+delete from knowledge_bases where kb_id = $1
+    and not exists (select from documents where kb_id = $1 and outcome = 'indexed')
+    and not exists (select from ingestions where kb_id = $1 and ingestion_id <> $2)
+returning kb_id
+"""
+
 
 class PostgresIngestions:
     """The ports IngestionJobs and IngestionRows on PostgreSQL."""
@@ -203,6 +216,15 @@ class PostgresIngestions:
                 outbox_id,
                 told,
             )
+
+    async def drop_base(self, tenant_id: int, number: int) -> bool:
+        """Remove the job's knowledge base, and the job with it, where nothing can be found there and no other job is.
+
+        Tells whether it did.
+        """
+        async with self._database.tenant(tenant_id) as connection:
+            kb_id = await connection.fetchval(_BASE, number)
+            return kb_id is not None and await connection.fetchval(_DROP_BASE, kb_id, number) is not None
 
 
 async def _kb_id(connection: Connection, name: str) -> int:

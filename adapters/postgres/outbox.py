@@ -54,6 +54,14 @@ where tenant_id = $1 and platform = $2 and installation = $3 and channel = $4
 order by created_at desc limit 1
 """
 
+# What was asked in a group and answered to its author alone stands in the author's own chat, as CHANNEL/MESSAGE.
+_OF_MESSAGE_ALONE = """
+select * from outbox
+where tenant_id = $1 and platform = $2 and installation = $3 and author_id = $4 and channel <> $4
+    and sent @> jsonb_build_array(jsonb_build_object('message_id', $4::text || '/' || $5::text))
+order by created_at desc limit 1
+"""
+
 _NEWEST = """
 select * from outbox
 where tenant_id = $1 and platform = $2 and installation = $3 and channel = $4
@@ -119,6 +127,11 @@ async def enqueue(connection: Connection, target: Target, purpose: Purpose, cont
     return int(await connection.fetchval(_ENQUEUE, *_arguments(target), purpose.value, kept))
 
 
+async def enqueue_anew(connection: Connection, outbox_id: int, content: Answer) -> None:
+    """Store CONTENT in the place of what was sent, with the job that sends it; the same again changes nothing."""
+    await connection.execute(_ENQUEUE_ANEW, outbox_id, ANSWER.dump_python(content, mode="json"))
+
+
 async def keep_content(connection: Connection, delivery: DeliveryKey, content: Answer) -> None:
     """Keep what is to be sent; raises Superseded where somebody else has opened the delivery since."""
     await _change(connection, delivery, "content = $3", ANSWER.dump_python(content, mode="json"))
@@ -161,6 +174,8 @@ class PostgresOutbox:
         arguments = (tenant_id, place.platform.value, installation, place.channel, message_id)
         async with self._database.tenant(tenant_id) as connection:
             record = await connection.fetchrow(_OF_MESSAGE, *arguments)
+            if record is None and place.platform is Platform.TELEGRAM:  # whose private chats have their person's id
+                record = await connection.fetchrow(_OF_MESSAGE_ALONE, *arguments)
         return _delivery(record) if record else None
 
     async def newest(self, tenant_id: int, installation: str, place: Place) -> Delivery | None:
@@ -209,7 +224,7 @@ class PostgresOutbox:
             if known is None:
                 named = replace(target, address={**target.address, "cause": _name(cause)})
                 return await enqueue(connection, named, purpose, content)
-            await connection.execute(_ENQUEUE_ANEW, known["outbox_id"], ANSWER.dump_python(content, mode="json"))
+            await enqueue_anew(connection, known["outbox_id"], content)
             return int(known["outbox_id"])
 
     async def caused(self, tenant_id: int, cause: Cause) -> Delivery | None:

@@ -130,7 +130,8 @@ class Home:
         sessions = [session for session in kept if session.place.platform is Platform.SLACK and session.turns]
         tickets = await tools.authors.tickets(tenant_id, Platform.SLACK, user_id)
         readable = {kb_id for kb_id, _ in await tools.retriever.readable(tenant_id, reader, ())}
-        bases = [base.name for base in await tools.knowledge.knowledge_bases(tenant_id) if base.kb_id in readable]
+        kept_bases = await tools.knowledge.knowledge_bases(tenant_id)
+        bases = [base.name for base in kept_bases if base.kb_id in readable and base.documents]
         return Shown(sessions[:_SESSIONS], tickets[:_TICKETS], bases[:_BASES])
 
 

@@ -142,7 +142,7 @@ def _deleted(payload: Json, event: Json, before: Json, seen: Seen) -> Heard | Ig
         return Ignored(refusal)
     incoming = _incoming(payload, event, {**before, "ts": ts}, seen, text="", kind=Kind.DELETE)
     direct = text_at(event, "channel_type") == "im"
-    return Heard(incoming, addressed=direct or _mentions(text_at(before, "text"), seen.bot))
+    return Heard(incoming, addressed=direct or mentions(text_at(before, "text"), seen.bot))
 
 
 def _refusal(event: Json, message: Json, bot: Bot) -> str:
@@ -162,7 +162,7 @@ def _refusal(event: Json, message: Json, bot: Bot) -> str:
 def _said(payload: Json, event: Json, message: Json, seen: Seen) -> Heard | Ignored:
     written, files = text_at(message, "text"), files_of(message)
     direct = text_at(event, "channel_type") == "im"
-    mentioned = _mentions(written, seen.bot) or text_at(event, "type") == "app_mention"
+    mentioned = mentions(written, seen.bot) or text_at(event, "type") == "app_mention"
     text = readable(message, seen)
     if not text and not files and not (direct or mentioned):
         return Ignored("it has no text")
@@ -193,7 +193,8 @@ def readable(message: Json, seen: Seen) -> str:
         return ""
 
 
-def _mentions(text: str, bot: Bot) -> bool:
+def mentions(text: str, bot: Bot) -> bool:
+    """Tell whether TEXT mentions us."""
     return any(found[1] == bot.user_id for found in _MENTION.finditer(text))
 
 

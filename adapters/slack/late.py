@@ -6,6 +6,7 @@ docs.slack.dev/reference/methods/chat.postEphemeral
 
 import re
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import replace
 
 from adapters.slack import limits
@@ -14,8 +15,14 @@ from adapters.slack.line import Line
 from adapters.slack.markup import escape
 from adapters.slack.outbound import Part, sound
 from core import wording
-from core.outbox import Purpose, Target
+from core.outbox import Purpose, Sent, Target
 from core.places import Place, Platform
+
+GONE = {
+    **dict.fromkeys(("invalid_thread_ts", "thread_not_found", "message_not_found"), wording.IT_WAS_DELETED),
+    **dict.fromkeys(("channel_not_found", "is_archived", "not_in_channel"), wording.CANNOT_WRITE_THERE),
+}
+"""What a refusal says of the place something was to go to, in words."""
 
 AT_ONCE_S = 600.0
 """After asking: so long Slack takes a person for active who does nothing."""
@@ -51,6 +58,15 @@ async def to_direct(line: Line) -> Line:
     place = Place(Platform.SLACK, channel)
     address = {"team": line.team_id, "channel": channel, "user": line.author_id, "thread_ts": "", "channel_type": "im"}
     return Line(line.api, line.posting, replace(line.target, place=place, address=address, message_id=""))
+
+
+async def clear_direct(line: Line, earlier: Sequence[Sent]) -> None:
+    """Delete what was brought EARLIER to the author's own conversation: it is brought anew."""
+    direct = await to_direct(line) if earlier else line
+    for sent in earlier:
+        if _TS.fullmatch(sent.message_id):
+            with suppress(Refusal):
+                await line.call("chat.delete", channel=direct.channel, ts=sent.message_id)
 
 
 def headed(parts: Sequence[Part], line: Line, question: str, language: str) -> list[Part]:

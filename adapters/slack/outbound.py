@@ -214,7 +214,7 @@ def _tail(answer: Answer, outbox_id: int, *, private: bool, can_share: bool, off
         blocks.append(_feedback(answer, private_id(outbox_id, answer) if private else ""))
     if buttons:
         blocks.append({"type": "actions", "elements": buttons})
-    if (announced := _announced(answer)) is not None:
+    if (announced := _announced(answer)) is not None and not answer.resolved:
         blocks.append(ticket_buttons(announced))
     return tuple(blocks)
 

@@ -10,17 +10,18 @@ from typing import Any
 
 from adapters.slack.files import ticketed
 from adapters.slack.inbound import Bot, File, Heard, Ignored, Seen, Titled, from_event, people_in
-from adapters.slack.markup import to_mrkdwn
-from adapters.slack.outbound import reason_view
+from adapters.slack.markup import escape, to_mrkdwn
+from adapters.slack.outbound import reason_view, sound
 from adapters.slack.parts import Parts, Reply
 from adapters.slack.payload import installation_of
 from adapters.slack.pressed import COMMAND, WISH, Pressed, from_command, from_interaction
 from core import wording
 from core.beside import Beside, NowAndThen
-from core.commands import Rights, parse
+from core.commands import Parsed, Rights, parse
 from core.domain import Answer, Attachment, TicketState
 from core.errors import ChannelUnavailable, Overloaded, Refused, Rejected, StoreUnavailable, UsageError
 from core.inbox import Incoming, Kind
+from core.language import detect
 from core.meter import Counted
 from core.payloads import Json, object_at, text_at
 from core.places import Platform
@@ -31,6 +32,7 @@ _TRIGGER_S = 1.0  # to wait for a turn: a trigger_id is worth nothing after thre
 _MOST_WORDS = 20  # words to people that are on their way at once; the rest is left unsaid
 _WORD_EVERY_S = 30.0  # to one person
 _ROUTED = ("message", "app_mention", "reaction_added", "agent_session_stopped", "agent_session_title_changed")
+_LONGEST_QUESTION = 300  # characters of it in an acknowledgement
 _NOT_NOW = "I cannot work right now; please try again in a minute."
 _TOO_SLOW = "This took too long; please try again."
 
@@ -165,7 +167,7 @@ class Router:
                 self._beside.start(self._tell_of_ticket(incoming))
         elif heard.may_say_why:
             self._beside.start(self._ask_why(heard))
-        return _TAKEN
+        return _looking(incoming)
 
     async def _known_files(self, incoming: Incoming) -> tuple[Attachment, ...]:
         """Return the files that came with a message which is edited: those that were read are not read again."""
@@ -183,16 +185,14 @@ class Router:
 
     async def _with_author(self, incoming: Incoming) -> Incoming:
         """Note what Slack says of the author: both is asked at once, because Slack waits."""
-        told, outsider = await asyncio.gather(self._rights(incoming), self._is_outsider(incoming))
-        return replace(incoming, message=replace(incoming.message, administrator=told, outsider=outsider))
-
-    async def _rights(self, incoming: Incoming) -> bool | None:
-        """Ask Slack about the author of a command that not everybody may give, or that shows what they may."""
-        message = incoming.message
+        message, told = incoming.message, incoming.message.administrator
         parsed = parse(message.text) if incoming.kind in (Kind.MESSAGE, Kind.EDIT) else None
-        if parsed is None or (parsed.rights is Rights.EVERYBODY and parsed.name not in _SHOWN_BY_RIGHTS):
-            return message.administrator
-        return await self._parts.people.is_administrator(incoming.installation, message.author.author_id)
+        if parsed is None or not _asks_for_rights(parsed):
+            outsider = await self._is_outsider(incoming)
+        else:
+            asked = self._parts.people.is_administrator(incoming.installation, message.author.author_id)
+            told, outsider = await asyncio.gather(asked, self._is_outsider(incoming))
+        return replace(incoming, message=replace(message, administrator=told, outsider=outsider))
 
     async def _is_outsider(self, incoming: Incoming) -> bool:
         """Tell whether the author of a question, or whoever else reads the answer, is an outsider."""
@@ -279,12 +279,33 @@ class Router:
             await self._parts.api.call("chat.postEphemeral", team_id=incoming.installation, text=text, **where)
 
 
-_SHOWN_BY_RIGHTS = ("help",)
 _STATES = {
     TicketState.OPEN: wording.TICKET_WAITS,
     TicketState.ANSWERED: wording.TICKET_HAS_ANSWER,
     TicketState.CLOSED: wording.TICKET_IS_OVER,
 }
+
+
+def _looking(incoming: Incoming) -> Reply:
+    """Acknowledge what was taken in: a command shows its question, which nothing else would do, and that we are at it.
+
+    Slack lets nobody replace that by the answer, so it stays above it: github.com/slackapi/bolt-js/issues/2287.
+    """
+    parsed = parse(incoming.message.text)
+    asks = parsed is None or (parsed.name == "ask" and bool(parsed.text))
+    if not incoming.event_id.startswith(COMMAND) or incoming.kind is not Kind.MESSAGE or not asks:
+        return _TAKEN
+    question = " ".join((parsed.text if parsed else incoming.message.text).split())
+    language = detect(question[:1_000], default=incoming.message.language_hint or "en")
+    shown = question if len(question) <= _LONGEST_QUESTION else question[: _LONGEST_QUESTION - 1].rstrip() + "…"
+    return _say(f"> {escape(sound(shown))}\n{wording.say(wording.LOOKING, language)}")
+
+
+def _asks_for_rights(parsed: Parsed) -> bool:
+    """Tell whether what a command does depends on who gives it: also a list that is longer for administrators."""
+    verbs = parsed.command.verbs if parsed.command else ()
+    shows_more = parsed.name == "help" or any(verb.rights is Rights.ADMINISTRATOR for verb in verbs)
+    return shows_more or parsed.rights is Rights.ADMINISTRATOR
 
 
 def _with_files(incoming: Incoming, files: tuple[Attachment, ...]) -> Incoming:

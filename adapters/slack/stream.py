@@ -9,7 +9,7 @@ from adapters.slack import limits
 from adapters.slack.api import Refusal
 from adapters.slack.asker import with_asker
 from adapters.slack.cutting import Cut, cut, settled_part
-from adapters.slack.late import headed, is_late, to_direct
+from adapters.slack.late import GONE, clear_direct, headed, is_late, to_direct
 from adapters.slack.line import Line, is_direct
 from adapters.slack.manner import Manner
 from adapters.slack.outbound import BODY, Part, cost, interim, render, sound
@@ -18,6 +18,7 @@ from core import wording
 from core.domain import Answer, Origin
 from core.errors import Busy, ChannelUnavailable, Rejected
 from core.growing import Growing
+from core.outbox import Purpose
 
 APPEND_EVERY_S = 0.8  # of one stream; all streams of a workspace share a hundred a minute
 STREAM_S = limits.STREAM_S - 30.0  # then the answer goes on in edits, before the stream ends by itself
@@ -55,6 +56,7 @@ class SlackReply:
         self._rested = False  # whether the session is not "processing" any more
         self._next_at = float("-inf")
         self._mode = _Mode.NOTHING if line.posting.message_id(0) is None else _Mode.EDITS
+        self._stands = _standing(line)  # characters, which the same answer written again is not to take back
 
     async def write(self, text: str) -> None:
         """Show the next piece."""
@@ -68,7 +70,7 @@ class SlackReply:
         """Take back everything written so far."""
         self._growing.take_back()
         if self._mode is not _Mode.STOPPED and self._line.posting.message_id(0) is not None:
-            self._number, self._taken, self._opening, self._shown = 0, 0, "", {}
+            self._number, self._taken, self._opening, self._shown, self._stands = 0, 0, "", {}, 0
             self._mode, self._edited, self._taken_back = _Mode.EDITS, None, True  # a stream only grows
             self._next_at = float("-inf")
             await self._growing.show()
@@ -98,11 +100,29 @@ class SlackReply:
                 return
         if not line.target.address.get("private"):  # it may have been shown to everybody so far
             await line.clear()
-        self._mode = _Mode.EDITS
-        ask = self._manner.question_of
-        question = await ask(line.posting.delivery) if ask is not None else ""
         parts = render(answer, line.posting.delivery.outbox_id, offers_person=offers_person)
-        await self._put(headed(parts, line, question, answer.language), await to_direct(line))
+        await self._bring(parts, answer.language)
+
+    async def _bring(self, parts: Sequence[Part], language: str) -> None:
+        """Bring an answer to its author's own conversation, headed by what it answers."""
+        line, ask = self._line, self._manner.question_of
+        self._mode = _Mode.EDITS
+        question = await ask(line.posting.delivery) if ask is not None else ""
+        await self._put(headed(parts, line, question, language), await to_direct(line))
+
+    async def _put_or_bring(self, parts: Sequence[Part], language: str) -> None:
+        """Put a person's words where the question was asked, or to its author where that is gone; raises Rejected."""
+        earlier = self._line.posting.delivery.sent
+        try:
+            await self._put(parts, self._line)
+        except Refusal as refusal:
+            if refusal.code not in GONE:
+                raise
+            try:
+                await clear_direct(self._line, earlier)
+                await self._bring(parts, language)
+            except Refusal:
+                raise Rejected(GONE[refusal.code]) from refusal
 
     async def _publish(self, answer: Answer) -> None:
         line = self._line
@@ -116,7 +136,10 @@ class SlackReply:
         if ask is not None and answer.origin is Origin.COMMAND and answer.ticket_number is not None:
             asker = await ask(line.target.tenant_id, answer.ticket_number)
             parts = await with_asker(parts, line, asker) if asker is not None else parts
-        await self._put(parts, line)
+        if line.posting.delivery.purpose is Purpose.PERSON:
+            await self._put_or_bring(parts, answer.language)
+        else:
+            await self._put(parts, line)
 
     async def _put(self, parts: Sequence[Part], line: Line) -> None:
         """Make PARTS what stands where LINE goes."""
@@ -174,7 +197,7 @@ class SlackReply:
 
     async def _show(self) -> None:
         """Show what there is where it is time; what fails here the final answer makes good."""
-        if self._mode is _Mode.STOPPED or self._clock() < self._next_at:
+        if self._mode is _Mode.STOPPED or self._clock() < self._next_at or len(self._growing.text) < self._stands:
             return
         if self._line.target.address.get("private"):
             return
@@ -285,6 +308,18 @@ class SlackReply:
         if self._manner.on_stop is not None:
             await self._manner.on_stop(self._line.target)
         return 0.0
+
+
+def _standing(line: Line) -> int:
+    """Tell how much of an answer a worker that died has shown: as far as it was noted, and all messages that are full.
+
+    Of what stands there since the answer before a question's edit nothing is noted; that is to go.
+    """
+    delivery = line.posting.delivery
+    if not delivery.partial:
+        return 0
+    full = sum(sent.message_id[:1].isdigit() for sent in delivery.sent) - 1
+    return max(len(delivery.partial), full * BODY)
 
 
 def settled(text: str) -> str:

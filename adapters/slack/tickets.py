@@ -9,7 +9,7 @@ from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Protocol
 
-from adapters.slack.inbound import Bot, Heard, Seen, from_event, micros
+from adapters.slack.inbound import Bot, Heard, Seen, from_event, mentions, micros
 from adapters.slack.payload import id_at
 from adapters.slack.rich_text import to_markdown
 from core import wording
@@ -27,6 +27,7 @@ TAKE = "ticket_take"
 CLOSE = "ticket_close"
 """The action ids of the buttons; their value is the ticket's number."""
 _ANSWERING = (Kind.MESSAGE, Kind.EDIT, Kind.DELETE)
+_COMMAND = "/tickets answer "
 _BUTTONS = "ticket_buttons"
 _STATE = "ticket_state"
 _CHANNEL = re.compile(r"(?:(?P<team>[TE][A-Z0-9]{2,40})/)?(?P<channel>[CG][A-Z0-9]{2,40})")
@@ -96,7 +97,7 @@ class TicketThreads:
         *,
         was_taken: Callable[[Thread, str], Awaitable[bool]] | None = None,
     ) -> None:
-        """Open them; WAS_TAKEN tells whether a message was taken in: only those can be taken back."""
+        """Open them; WAS_TAKEN tells whether a message was taken in as an answer, which it stays: see `is_answer`."""
         self.where = where
         self._announced = announced
         self._work = work
@@ -122,21 +123,26 @@ class TicketThreads:
         if not root or text_at(event, "type") not in ("message", "app_mention"):
             return None
         heard = from_event(payload, Seen(self.where.tenant_id, bot, names or {}))
-        if not isinstance(heard, Heard) or heard.incoming.kind not in _ANSWERING or heard.addressed:
+        if not isinstance(heard, Heard) or heard.incoming.kind not in _ANSWERING:
             return None
         incoming = heard.incoming
         if incoming.address.get("user_team") != self.where.team_id or incoming.message_id == root:
             return None
         number = await self._announced.number_of(self.where.target, root)
-        if number is None:
+        taken = number is not None and await self._is_taken(incoming)
+        if number is None or (not taken and _asks_us(heard, event, bot)):
             return None
         word = wording.FILES_STAY if heard.files else ""
         if incoming.kind is Kind.DELETE:
-            taken = self._was_taken is not None and await self._was_taken(incoming.thread, incoming.message_id)
             return await self._accept(as_withdrawal(incoming, number, event)) if taken else ""
         message = object_at(event, "message") or event
         written = to_markdown(objects_at(message, "blocks"), _without(names, bot)) or incoming.message.text
         return await self._accept(as_answer(incoming, number, written), word) if written.strip() else word
+
+    async def _is_taken(self, incoming: Incoming) -> bool:
+        if incoming.kind is Kind.MESSAGE or self._was_taken is None:
+            return False
+        return await self._was_taken(incoming.thread, incoming.message_id)
 
     async def _accept(self, incoming: Incoming, word: str = "") -> str:
         try:
@@ -169,8 +175,13 @@ class TicketThreads:
 
 def as_answer(incoming: Incoming, number: int, text: str) -> Incoming:
     """Write a reply as the command that answers a ticket with TEXT."""
-    message = replace(incoming.message, text=f"/tickets answer {number} {text}", administrator=True)
+    message = replace(incoming.message, text=f"{_COMMAND}{number} {text}", administrator=True)
     return replace(incoming, message=message, target="")
+
+
+def is_answer(text: str) -> bool:
+    """Tell whether what was taken in is a reply that answers a ticket."""
+    return text.startswith(_COMMAND)
 
 
 def as_withdrawal(incoming: Incoming, number: int, event: Mapping[str, Any]) -> Incoming:
@@ -178,6 +189,11 @@ def as_withdrawal(incoming: Incoming, number: int, event: Mapping[str, Any]) -> 
     answer = as_answer(incoming, number, wording.WITHDRAWN)
     revision = micros(text_at(event, "event_ts") or text_at(event, "ts"))
     return replace(answer, kind=Kind.EDIT, revision=revision, target=incoming.message_id)
+
+
+def _asks_us(heard: Heard, event: Mapping[str, Any], bot: Bot) -> bool:
+    """Tell whether a message is to us and not to a ticket's author, or was before it was edited."""
+    return heard.addressed or mentions(text_at(event, "previous_message", "text"), bot)
 
 
 def _parts(event: Mapping[str, Any]) -> tuple[Mapping[str, Any], ...]:

@@ -123,6 +123,27 @@ async def test_what_cannot_be_read_is_named_with_the_reason_each_time(
     assert await reader.search(1, session_id, "word", None, 8) == ()
 
 
+async def test_the_reason_is_told_in_the_language_of_whoever_sent_the_file(reader, session_id, attach):
+    files = (
+        await attach("all.zip", b"PK\x03\x04", "application/zip"),
+        await attach("large.txt", b"word " * 50_000),
+        await attach("broken.pdf", b"%PDF-1.4 nothing"),
+        await attach("rules.txt", "\n\n".join(f"Rule {number}. " + "word " * 150 for number in range(220))),
+        Attachment("odd.bin", "", 9, reason="its colour is wrong"),
+    )
+    said = await reader.take(1, session_id, files, "fr")
+    assert said == (
+        "all.zip n’a pas été lu\u00a0: les archives ne sont pas lues\u00a0; "
+        "décompressez-la et envoyez les fichiers qu’elle contient.",
+        "large.txt n’a pas été lu\u00a0: il fait 0.2 Mo et la limite est de 0\u00a0; "
+        "divisez-le, ou faites relever la limite.",
+        "broken.pdf n’a pas été lu\u00a0: il est endommagé ou n’est pas un PDF\u00a0; "
+        "ouvrez-le et enregistrez-le de nouveau en .pdf.",
+        f"rules.txt est long\u00a0: seul le début a été lu, dans la limite de {MOST_CHUNKS} passages.",
+        "odd.bin n’a pas été lu\u00a0: its colour is wrong.",
+    )
+
+
 async def test_what_was_taken_before_is_not_read_twice_when_the_message_is_tried_again(reader, session_id, attach):
     files = (await attach("a.txt", "Parking costs nine euro."), await attach("b.txt", "Lunch is at noon."))
     assert await reader.take(1, session_id, files[:1]) == ()

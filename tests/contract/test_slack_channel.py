@@ -390,6 +390,26 @@ async def test_a_worker_that_dies_in_the_second_message_leaves_no_third(office):
     assert [shown(message) for message in office.stands()] == cut_all(answer.text, BODY, cost)
 
 
+async def test_an_answer_written_again_after_a_crash_takes_back_nothing_that_stands_there(office):
+    text = GROWING["paragraphs"][:9_000]
+    pieces = [text[place : place + 500] for place in range(0, 9_000, 500)]
+    posting = office.posting(await office.begin())
+    await office.write(office.out.reply(posting), pieces[:12])
+    await office.outbox.note_partial(posting.delivery, "".join(pieces[:12]))
+    before = [shown(message) for message in office.stands()]
+    assert len(before) == 2
+
+    again = await office.again(posting)
+    reply = office.out.reply(again)
+    for number, piece in enumerate(pieces):
+        await office.write(reply, [piece], pause_s=4.0)
+        first, second = (shown(message) for message in office.stands()[:2])
+        assert (first, second) == tuple(before) if number < 11 else first == before[0], number
+    answer = replace(SAID, text=text.strip())
+    await reply.finish(answer)
+    assert [shown(message) for message in office.stands()] == cut_all(answer.text, BODY, cost)
+
+
 @pytest.mark.parametrize("fault", ["lost", "reset"])
 async def test_a_piece_that_may_have_arrived_is_not_shown_twice(office, fault):
     office.slack.misbehave("chat.appendStream", fault)

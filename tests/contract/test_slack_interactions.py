@@ -40,7 +40,7 @@ from adapters.slack.tickets import (
     read_ticket_channel,
     ticket_buttons,
 )
-from bots.threads import KeptThreads
+from bots.slack import answers_of
 from core.accepting import Acceptance
 from core.access import Access
 from core.actions import Actions
@@ -57,7 +57,7 @@ from core.pacing import PreferredPacer
 from core.places import EMPLOYEE_PLATFORMS, Place, Platform
 from core.ticket_work import TicketWork
 from tests.platform.slack_server import SlackServer
-from tests.scenario.house import Collected, make_tools
+from tests.scenario.house import Collected, make_tools, save_document
 
 TENANT = 1
 NOON = datetime(2026, 11, 20, 12, tzinfo=UTC)
@@ -123,7 +123,7 @@ class Office:
                     self.announcements,
                     work,
                     self.acceptance,
-                    was_taken=KeptThreads(self.inbox, self.authors).has_message,
+                    was_taken=answers_of(self.inbox),
                 ),
             )
         )
@@ -389,8 +389,10 @@ async def test_closing_a_form_changes_nothing(office):
 
 
 async def test_the_home_shows_ones_own_things_alone(office):
-    await office.knowledge.create(TENANT, "handbook", EMPLOYEE_PLATFORMS)
-    await office.knowledge.create(TENANT, "customers only", (Platform.TELEGRAM,))
+    for name, platforms in (("handbook", EMPLOYEE_PLATFORMS), ("customers only", (Platform.TELEGRAM,))):
+        kb = await office.knowledge.create(TENANT, name, platforms)
+        await save_document(office.knowledge, kb, "Bicycles", "They stand in the yard.", source=f"{name}.md")
+    await office.knowledge.create(TENANT, "nothing was added", EMPLOYEE_PLATFORMS)
     await office.asked("Where is Ben's bicycle?", office.ben)
     await office.asked("Where is Ada's bicycle?", office.admin)
     await office.slack.open_home(office.ben)
@@ -400,6 +402,7 @@ async def test_the_home_shows_ones_own_things_alone(office):
     assert "Ada's" not in shown
     assert "handbook" in shown
     assert "customers" not in shown
+    assert "nothing was added" not in shown
 
 
 async def test_favourites_and_a_new_conversation_from_the_home(office):

@@ -458,7 +458,8 @@ async def test_a_command_is_answered_at_once_or_taken_in_privately(desk):
     assert "*Commands*" in ack.body["text"]
     await desk.slack.command(desk.channel, desk.bob, "/frontdesk", "admin bcdfg-code")
     ack = await desk.slack.command(desk.channel, desk.bob, "/ask", "How long is it?")
-    assert ack.body is None
+    assert ack.body["response_type"] == "ephemeral"
+    assert ack.body["text"] == "> How long is it?\nLooking it up …"
     (row,) = await desk.rows()
     assert row["message"]["text"] == "/ask How long is it?"
     assert row["address"]["private"] is True

@@ -42,6 +42,14 @@ class Model:
         end = [model_server.STALL] if stall else [chunk(finish="stop"), model_server.DONE]
         self._server.script = [model_server.stream(*said, *end, pause_s=pause_s)]
 
+    def knows_nothing(self):
+        """Find no answer in any source from now on."""
+        self._server.script = [
+            model_server.stream(
+                model_server.chunk("NOT ANSWERED"), model_server.chunk(finish="stop"), model_server.DONE
+            )
+        ]
+
     @property
     def hung_up(self):
         """Return the event that is set when a request was given up."""

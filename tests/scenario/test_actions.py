@@ -8,10 +8,12 @@ import pytest
 
 from adapters.postgres.administrators import PostgresAdministrators
 from adapters.postgres.inbox import PostgresInbox
+from adapters.postgres.session_files import PostgresSessionFiles
 from adapters.postgres.uploads import PostgresUploads
 from core.accepting import Acceptance
 from core.access import Access
 from core.actions import Actions
+from core.attached import RECORDING
 from core.channels import Listens
 from core.domain import Attachment, Author, DeliveryKey, Exchange, Message, Origin, TicketState
 from core.inbox import Ending, Incoming, Thread
@@ -19,6 +21,9 @@ from core.ingestions import JobState
 from core.meter import Unmetered
 from core.outbox import Purpose, Settled, Target
 from core.places import EMPLOYEE_PLATFORMS, Place, Platform
+from ingest.attachments import SessionAttachments
+from ingest.background import DeliveryReporter, Ingestions
+from ingest.pipeline import Ingestion, Limits
 from tests.scenario.house import Collected, ask_engine, make_engine, make_tools, save_document
 
 VACATION = "How many vacation days do full-time employees have?"
@@ -33,6 +38,7 @@ class Office:
     """Frontdesk over a database, and people who write to it."""
 
     def __init__(self, database):
+        self.database = database
         self.inbox, self.uploads = PostgresInbox(database), PostgresUploads(database)
         self.access = Access(PostgresAdministrators(database))
         tools = make_tools(database, self.access)
@@ -43,12 +49,20 @@ class Office:
         self.engine = make_engine(database, commands=self.actions, channels=self.channels)
         self._numbers = numbers(1)
 
-    async def say(self, text, author="U9", channel="general", thread="t", platform=Platform.SLACK, attachments=()):
+    async def say(
+        self,
+        text,
+        author="U9",
+        channel="general",
+        thread="t",
+        platform=Platform.SLACK,
+        attachments=(),
+        direct=False,
+    ):
         """Write a message; return the answer as it is kept for the platform."""
-        place = Place(platform, channel, thread)
-        message = Message(
-            1, place, Author(author, author.title()), text, installation="W1", attachments=tuple(attachments)
-        )
+        place, files = Place(platform, channel, thread), tuple(attachments)
+        writer = Author(author, author.title())
+        message = Message(1, place, writer, text, installation="W1", attachments=files, direct=direct)
         number = next(self._numbers)
         address = {"reply_to": number}
         incoming = Incoming(message, "W1", f"e{number}", f"m{number}", address=address)
@@ -66,6 +80,14 @@ class Office:
     async def text(self, text, author="U9", **where):
         """Write a message; return the words of the answer."""
         return (await self.say(text, author, **where)).text
+
+    async def work_off(self, number):
+        """Do a job as a worker does that can send nothing itself; return what is told of its end."""
+        reporter = DeliveryReporter(self.outbox, lambda platform: None)
+        ingestion = Ingestion(self.knowledge, None, Limits())
+        await Ingestions(self.jobs, self.knowledge, ingestion, self.uploads, reporter).run(1, number)
+        async with self.database.tenant(1) as connection:
+            return await connection.fetchval("select content ->> 'text' from outbox order by outbox_id desc limit 1")
 
     async def promote(self, author="boss", **where):
         """Make an author an administrator the way people do."""
@@ -117,6 +139,21 @@ async def test_history_shows_the_last_turns(office):
     assert VACATION not in shown
     assert VACATION in await office.text("/history")
     assert "`/history [TURNS]`" in await office.text("/history all")
+
+
+async def test_history_names_each_of_those_who_ask_in_one_thread(office):
+    await office.say(VACATION)
+    await office.say("What is reimbursed for lunch?", author="u7")
+    shown = await office.text("/history", author="u7")
+    assert f"**U9**: {VACATION}" in shown
+    assert "**You**: What is reimbursed for lunch?" in shown
+
+
+async def test_the_list_of_tickets_holds_only_those_one_has_asked_for(office):
+    await office.say(VACATION)
+    await office.say("/human", author="u7")
+    assert await office.text("/tickets") == "There are no open tickets."
+    assert "**1**" in await office.text("/tickets", author="u7")
 
 
 async def test_a_conversation_becomes_a_favourite(office):
@@ -206,10 +243,10 @@ async def test_a_ticket_is_taken_over_and_given_back(office):
         ("/tickets close 99999999999", "Write it so: `/tickets close NUMBER`"),
         ("/tickets show x", "Write it so: `/tickets show NUMBER`"),
         ("/tickets answer 1", "Write it so: `/tickets answer NUMBER TEXT`"),
-        ("/tickets sell 1", "Write it so: `/tickets`"),
+        ("/tickets sell 1", "Write it so: `/tickets show|answer|take|close`"),
         ("/stats never", "Write it so: `/stats [DAYS]`"),
         ("/stats 4000", "Write it so: `/stats [DAYS]`"),
-        ("/kb sell x", "Write it so: `/kb`"),
+        ("/kb scope handbook", "Write it so: `/kb add|list|show|remove|refresh|search|channel|jobs|cancel`"),
         ("/kb show", "Write it so: `/kb show NAME`"),
         ("/kb remove", "Write it so: `/kb remove NAME [DOCUMENT] [yes]`"),
         ("/kb search", "Write it so: `/kb search WORDS [kb=NAME]`"),
@@ -359,6 +396,78 @@ async def test_a_knowledge_base_grows_by_addresses_and_files(office):
     assert "**1** (waiting)" in await office.text("/kb jobs", "boss")
     assert "Job 1 ends" in await office.text("/kb cancel 1", "boss")
     assert (await office.jobs.job(1, 1)).state is JobState.CANCELLED
+
+
+@pytest.mark.parametrize(
+    ("platform", "direct", "said"),
+    [
+        (Platform.SLACK, False, "I will write to you how it ends."),
+        (Platform.SLACK, True, "I will say here how it ends."),
+        (Platform.TEAMS, False, "I will say here how it ends."),
+        (Platform.TELEGRAM, True, "I will say here how it ends."),
+    ],
+)
+async def test_whoever_adds_documents_is_told_where_they_hear_of_the_end(office, platform, direct, said):
+    where = {"platform": platform, "direct": direct}
+    await office.promote(**where)
+    assert f"Number of documents: 1. {said}" in await office.text("/kb add https://example.com/a", "boss", **where)
+    assert (await office.text("/kb refresh handbook", "boss", **where)).endswith(f"again. {said}")
+
+
+async def test_what_is_added_and_refused_is_told_in_the_language_of_the_conversation(office, database):
+    await office.promote()
+    await office.say("/language de", "boss")
+    film = Attachment("film.mp4", "video/mp4", 9, None, RECORDING)
+    said = await office.text("/kb add http://169.254.169.254/ kb=neu", "boss", attachments=[film])
+    assert "film.mp4 wurde nicht angenommen: Aufnahmen werden nicht gelesen;" in said
+    assert "- **1** (wartet): Dokumente kommen zu neu hinzu: 1 von 2" in await office.text("/kb jobs", "boss")
+    text = await office.work_off(1)
+    assert "Auftrag 1, Dokumente für neu: fertig; 2 abgelehnt." in text
+    assert "- abgelehnt: film.mp4: Aufnahmen werden nicht gelesen;" in text
+    assert "- abgelehnt: http://169.254.169.254/: 169.254.169.254 liegt in einem privaten Netz (" in text
+    await office.say("/kb add http://169.254.169.254/ kb=handbook", "boss")
+    await office.work_off(2)
+    assert " – abgelehnt: 169.254.169.254 liegt in einem privaten Netz" in await office.text(
+        "/kb show handbook", "boss"
+    )
+
+
+async def test_a_knowledge_base_made_for_nothing_but_refused_addresses_does_not_stay(office):
+    await office.promote()
+    await office.say("/kb add http://169.254.169.254/ kb=travel", "boss")
+    assert "Nothing was added, so the knowledge base travel is not kept." in await office.work_off(1)
+    assert [base.name for base in await office.knowledge.knowledge_bases(1)] == ["handbook"]
+    assert await office.jobs.jobs(1) == []
+    await office.say("/kb add http://169.254.169.254/ kb=handbook", "boss")
+    assert "is not kept" not in await office.work_off(2)
+    await office.knowledge.create(1, "plans", EMPLOYEE_PLATFORMS)
+    await office.say("/kb add http://169.254.169.254/ kb=plans", "boss")
+    assert "is not kept" not in await office.work_off(3)
+    assert [base.name for base in await office.knowledge.knowledge_bases(1)] == ["handbook", "plans"]
+
+
+async def test_a_new_knowledge_base_stays_for_whatever_is_there_or_comes(office):
+    await office.promote()
+    upload_id = await office.uploads.put(1, "menu.txt", "text/plain", b"Soup on Mondays.", limit_bytes=100)
+    menu = Attachment("menu.txt", "text/plain", 16, upload_id)
+    await office.say("/kb add http://169.254.169.254/ kb=canteen", "boss", attachments=[menu])
+    assert "done; 1 indexed, 1 refused." in await office.work_off(1)
+    await office.say("/kb add http://169.254.169.254/ kb=travel", "boss")
+    await office.say("/kb add http://169.254.169.254/more kb=travel", "boss")
+    await office.work_off(2)
+    assert [base.name for base in await office.knowledge.knowledge_bases(1)] == ["canteen", "handbook", "travel"]
+
+
+async def test_a_file_that_is_not_read_is_said_so_in_the_language_of_the_conversation(office, database):
+    files = SessionAttachments(office.uploads, PostgresSessionFiles(database), None)
+    office.engine = make_engine(database, commands=office.actions, attachments=files)
+    await office.say(VACATION)
+    await office.say("/language de")
+    film = Attachment("film.mp4", "video/mp4", 9, 7)
+    said = await office.text("", attachments=[film])
+    assert said == (
+        "film.mp4 wurde nicht gelesen: Aufnahmen werden nicht gelesen; schreiben Sie, was darin gesagt wird."
+    )
 
 
 async def test_what_is_added_goes_to_the_only_knowledge_base_there_is(office):

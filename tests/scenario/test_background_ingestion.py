@@ -13,7 +13,8 @@ from adapters.postgres.uploads import PostgresUploads
 from core.documents import EmbedderIdentity, Outcome
 from core.domain import Answer
 from core.errors import ModelUnavailable
-from core.ingestions import CANNOT_FETCH, JobState
+from core.ingestions import CANNOT_FETCH, JobState, SourceResult, job_target
+from core.job_reports import embedding
 from core.outbox import Delivery, Doubt, Purpose, Sent, Settled, Target
 from core.places import EMPLOYEE_PLATFORMS, Place, Platform
 from ingest.background import DeliveryReporter, Ingestions, upload_files
@@ -323,6 +324,29 @@ async def test_whoever_waits_hears_once_how_each_file_ended(database, jobs, work
     assert lines[0] == f"Job {number}, documents for handbook: done; 2 indexed, 1 refused."
     assert lines[1].startswith("- refused: sheet.xlsx: ")
     assert lines[2:] == ["- indexed: file-00.txt", "- indexed: file-01.txt"]
+
+
+async def test_a_job_is_told_in_the_language_it_was_begun_in(database, jobs, tmp_path):
+    (tmp_path / "a.txt").write_text("Walk often.")
+    number = await start(database, jobs, tmp_path, target=job_target(TARGET, "fr"))
+    messages = Messages()
+    reporter = DeliveryReporter(messages, lambda platform: messages)
+    job = replace(await jobs.job(1, number), activity=embedding("a.txt", 0.4))
+    job = replace(job, outbox_id=await reporter.report(job, final=False))
+    refused = (SourceResult("a.txt", Outcome.REFUSED, "it is empty"), SourceResult("b.txt", Outcome.INDEXED))
+    ended = replace(job, state=JobState.FAILED, reason="The model does not answer.", results=refused, total=3)
+    await reporter.report(ended, final=True)
+    progress, end = [text for what, text in messages.shown if what != "posted"]
+    assert progress == ("Des documents sont ajoutés à handbook\u00a0: 0 sur 1, calcul des vecteurs de a.txt, 40%")
+    assert end.splitlines() == [
+        f"Tâche {number}, documents pour handbook\u00a0: échouée\u00a0; ajouté\u00a0: 1, refusé\u00a0: 1.",
+        "The model does not answer.",
+        "1 sur 3 n’ont pas été lus\u00a0; ce qui était enregistré jusque-là reste.",
+        "- refusé\u00a0: a.txt\u00a0: il est vide",
+        "- ajouté\u00a0: b.txt",
+    ]
+    content = messages.deliveries[job.outbox_id].content
+    assert (content.language, content.private, content.job) == ("fr", True, number)
 
 
 async def test_progress_and_end_are_one_message_that_is_edited(database, jobs, tmp_path):

@@ -654,7 +654,7 @@ class Files:
     def __init__(self):
         self.taken = []
 
-    async def take(self, tenant_id, session_id, attachments):
+    async def take(self, tenant_id, session_id, attachments, language):
         self.taken += [attachment.name for attachment in attachments]
         return tuple(f"{each.name} was not read: pictures are not." for each in attachments if each.name == "cat.png")
 

@@ -10,8 +10,10 @@ import pytest
 
 from bench.make_catalogues import CATALOGUES, Entry, compile_mo, read_po
 from core import command_words, wording
+from core.attached import NOT_READ
 from core.escalation import wants_person
 from core.language import detect
+from core.reasons import REASONS
 from core.redact import Hidden, notice
 from core.routing import REPLIES
 from core.secret_rules import SecretKind
@@ -34,11 +36,11 @@ def entries(language: str) -> list[Entry]:
 
 
 def messages() -> set[str]:
-    """Collect what `core` says to authors: the sentences of wording.py and of commands, the replies to small talk."""
+    """Collect what `core` says: the sentences of wording.py and of commands, why files were not read, small talk."""
     both = (*vars(wording).items(), *vars(command_words).items())
     constants = {value for name, value in both if name.isupper() and isinstance(value, str)}
     kinds = {one for one, _ in wording._KINDS.values()}
-    return (constants | kinds | set(REPLIES.values())) - FOR_ADMINISTRATORS
+    return (constants | kinds | {*REPLIES.values(), *REASONS, NOT_READ}) - FOR_ADMINISTRATORS
 
 
 def said(path: Path) -> Iterator[str]:
@@ -97,7 +99,7 @@ def test_a_translation_is_complete_and_has_the_places_of_its_message(language: s
 @pytest.mark.parametrize("language", wording.TRANSLATIONS)
 def test_a_translation_is_in_its_language_and_polite(language: str) -> None:
     # Labels and lines of help: four words of them tell no language.
-    terse = [value for name, value in vars(command_words).items() if name.isupper()]
+    terse = [*REASONS, NOT_READ, *(value for name, value in vars(command_words).items() if name.isupper())]
     for entry in entries(language):
         sentence = entry.get("msgstr", "")
         assert not re.search(INFORMAL[language], sentence, re.IGNORECASE)

@@ -143,11 +143,15 @@ def test_an_answer_that_can_be_rated_has_its_buttons_and_another_one_none():
 
 
 def test_the_announcement_of_a_ticket_has_its_buttons_and_no_remark_below():
-    (part,) = render(answer(origin=Origin.COMMAND, ticket_number=12, citations=()), 7)
+    announced = answer(origin=Origin.COMMAND, ticket_number=12, citations=(), resolved=False)
+    (part,) = render(announced, 7)
     pressed = buttons(part)
     assert {name: button["value"] for name, button in pressed.items()} == {"ticket_take": "12", "ticket_close": "12"}
     assert [block["type"] for block in part.tail] == ["actions"]
     accepted([part])
+    (closed,) = render(replace(announced, resolved=True, notice="Closed by Ada."), 7)
+    assert buttons(closed) == {}
+    accepted([closed])
 
 
 def test_what_we_say_about_a_ticket_is_not_called_a_persons_answer():
