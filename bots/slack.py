@@ -48,7 +48,7 @@ from core.meter import Meter
 from core.outbox import Channel, Delivery, Target
 from core.pacing import Pacer
 from core.places import Place, Platform
-from core.taking import Accepts, Instant, stop_of
+from core.taking import Accepts, Instant, stopping
 
 Workspaces: TypeAlias = OneWorkspace | InstalledTokens
 
@@ -158,14 +158,10 @@ async def open_slack(
         rename=_renaming(tools),
     )
     router = Router(parts, prefix=settings.slack_prefix)
-
-    async def stop(target: Target) -> None:
-        await acceptance.accept(stop_of(target))
-
     try:
         channel = SlackChannel(
             link.api,
-            on_stop=stop,
+            on_stop=stopping(acceptance),
             entitle=home.entitle,
             question_of=_asking(tools, inbox),
             asker_of=tools.authors.asker,

@@ -39,9 +39,9 @@ from core.errors import UsageError
 from core.file_tickets import FileTickets, TicketedUploads
 from core.listening import Listening
 from core.meter import Meter
-from core.outbox import Channel, Target
+from core.outbox import Channel
 from core.pacing import Pacer
-from core.taking import Accepts, stop_of
+from core.taking import Accepts, stopping
 
 EVERY_TENANT = "*"
 _GUID = re.compile(r"[0-9a-f]{8}-(?:[0-9a-f]{4}-){3}[0-9a-f]{12}", re.IGNORECASE)
@@ -225,9 +225,6 @@ async def open_teams(
     intake = Intake(parts, tenants(settings))
     listener = Listener(_authenticator(settings, link), intake, link.transport, meter)
 
-    async def stop(target: Target) -> None:
-        await acceptance.accept(stop_of(target))
-
     async def look() -> Mapping[str, float]:
         if link.tokens is not None:
             await link.tokens.get()
@@ -235,7 +232,7 @@ async def open_teams(
 
     try:
         earlier = EarlierAnswers(inbox, outbox)
-        channel = TeamsChannel(link.transport, references, on_stop=stop, earlier=earlier)
+        channel = TeamsChannel(link.transport, references, on_stop=stopping(acceptance), earlier=earlier)
         background = (_warn,) if settings.teams_authentication == "off" else ()
         yield TeamsParts(channel, tuple(listener.routes()), background, (("teams", look),))
     finally:

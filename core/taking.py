@@ -1,5 +1,6 @@
 """What every platform's intake hands an event to, and what it must not store on its way."""
 
+from collections.abc import Awaitable, Callable
 from typing import Protocol
 
 from core.commands import parse
@@ -29,7 +30,7 @@ class Enqueues(Protocol):
         """Store something to be sent by whichever worker is free."""
 
 
-def stop_of(target: Target) -> Incoming:
+def _stop_of(target: Target) -> Incoming:
     """Make the event of a reader who stopped what is sent to TARGET, where a platform tells it only as a refusal."""
     event_id = f"stopped:{target.place.thread}:{target.message_id}"
     author = Author(target.author_id)
@@ -44,6 +45,15 @@ def stop_of(target: Target) -> Incoming:
         address=target.address,
         request_id=target.request_id,
     )
+
+
+def stopping(acceptance: Accepts) -> Callable[[Target], Awaitable[None]]:
+    """Make what a channel calls where it hears that its reader stopped an answer."""
+
+    async def stop(target: Target) -> None:
+        await acceptance.accept(_stop_of(target))
+
+    return stop
 
 
 async def carry_out_secretly(incoming: Incoming, commands: Instant | None, outbox: Enqueues) -> bool:

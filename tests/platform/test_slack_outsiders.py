@@ -1,6 +1,5 @@
 """Guests and other organisations read what is granted to their channel by name, and nothing else: the whole way."""
 
-import importlib.util
 import shutil
 import tempfile
 from functools import partial
@@ -9,16 +8,9 @@ from pathlib import Path
 import pytest
 
 from core.places import Platform
+from tests.platform import contract, slack_member
+from tests.platform import house as houses
 
-
-def _load(name):
-    spec = importlib.util.spec_from_file_location(f"outsiders_{name}", Path(__file__).with_name(f"{name}.py"))
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
-
-
-contract, houses, slack_member = map(_load, ("contract", "house", "slack_member"))
 VACATION = "How many vacation days do full-time employees have?"
 DAYS = "28 days"
 

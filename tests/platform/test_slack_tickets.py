@@ -1,6 +1,5 @@
 """From a private question to a person's answer and back, through the whole of one process."""
 
-import importlib.util
 import json
 import shutil
 import tempfile
@@ -10,17 +9,10 @@ import pytest
 from pydantic import SecretStr
 
 from core.escalation import TicketPolicy
+from tests.platform import contract
+from tests.platform import house as houses
 from tests.platform.slack_server import SlackServer
 
-
-def _load(name):
-    spec = importlib.util.spec_from_file_location(f"slack_tickets_{name}", Path(__file__).with_name(f"{name}.py"))
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
-
-
-contract, houses = map(_load, ("contract", "house"))
 SECRET = "a signing secret"
 UNKNOWN = "Where does the bicycle stand?"
 QUESTION = "How many vacation days do full-time employees have?"

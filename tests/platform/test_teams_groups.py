@@ -1,6 +1,5 @@
 """What many read in Teams and what one person alone does, and the files that do not come: the whole way."""
 
-import importlib.util
 import shutil
 import tempfile
 from functools import partial
@@ -8,15 +7,9 @@ from pathlib import Path
 
 import pytest
 
+from tests.platform import contract, teams_member
+from tests.platform import house as houses
 
-def _load(name):
-    spec = importlib.util.spec_from_file_location(f"groups_{name}", Path(__file__).with_name(f"{name}.py"))
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
-
-
-contract, houses, teams_member = map(_load, ("contract", "house", "teams_member"))
 VACATION = "How many vacation days do full-time employees have?"
 
 
