@@ -1,6 +1,7 @@
 """What is done to a running Frontdesk, and what must still be true afterwards."""
 
 import asyncio
+import itertools
 import os
 import random
 import signal
@@ -154,24 +155,29 @@ def _crashing(made: House, chance: random.Random) -> tuple[Running, str]:
 
 @asynccontextmanager
 async def under_load(made: House, per_second: float) -> AsyncIterator[list[Ack]]:
-    """Send messages until the block ends; yield what becomes of them."""
+    """Send messages until the block ends, each until it is acknowledged; yield what becomes of them."""
     acks: list[Ack] = []
-    sending = asyncio.create_task(_keep_sending(made, acks, per_second))
+    enough = asyncio.Event()
+    sending = asyncio.create_task(_keep_sending(made, acks, per_second, enough))
     try:
         yield acks
+        enough.set()
+        await sending
     finally:
         sending.cancel()
         await asyncio.gather(sending, return_exceptions=True)
 
 
-async def _keep_sending(made: House, acks: list[Ack], per_second: float) -> None:
-    """Send messages, each until it is acknowledged."""
+async def _keep_sending(made: House, acks: list[Ack], per_second: float, enough: asyncio.Event) -> None:
+    """Send messages until it is ENOUGH, and go on with those sent: one given up here may be stored after the audit."""
     async with client() as session, asyncio.TaskGroup() as group:
 
         async def one(number: int) -> None:
             acks.extend(await send_until_accepted(session, made.events_url, message(number)))
 
-        for number in range(1_000_000):
+        for number in itertools.count():
+            if enough.is_set():
+                break
             group.create_task(one(number))
             await asyncio.sleep(1 / per_second)
 
