@@ -41,6 +41,13 @@ _UNREADABLE = (
     "postgresql://USER:PASSWORD@HOST/DATABASE"
 )
 
+_UNKNOWN = (
+    asyncpg.UndefinedTableError,
+    asyncpg.UndefinedColumnError,
+    asyncpg.UndefinedFunctionError,
+    asyncpg.UndefinedObjectError,
+)
+
 _GONE = (
     asyncpg.PostgresConnectionError,
     asyncpg.OperatorInterventionError,  # it stops, or an administrator ended the connection
@@ -80,7 +87,7 @@ async def mapped_errors(place: str) -> AsyncIterator[None]:
         raise Refused(
             f"PostgreSQL at {place} denied it: {error}; run `frontdesk migrate` with the owner's address."
         ) from error
-    except (asyncpg.UndefinedTableError, asyncpg.UndefinedColumnError, asyncpg.UndefinedFunctionError) as error:
+    except _UNKNOWN as error:
         raise StoreUnavailable(
             f"The tables at {place} are not those of this version; run `frontdesk migrate`."
         ) from error

@@ -26,16 +26,7 @@ _KEPT_DAYS = 1.0  # platforms deliver again for hours
 
 _ACCEPTED_TOGETHER = 50
 
-_ACCEPT = """
-select accepted.* from unnest(
-    $1::integer[], $2::text[], $3::text[], $4::text[], $5::text[], $6::text[], $7::text[], $8::text[], $9::bigint[],
-    $10::text[], $11::text[], $12::jsonb[], $13::text[], $14::integer[], $15::integer[]
-) with ordinality as event (tenant, platform, installation, channel, thread, event, message, kind, revision,
-    author, target, body, request, counted_to, waiting_limit, number),
-lateral frontdesk_accept(tenant, platform, installation, channel, thread, event, message, kind, revision,
-    author, target, body, request, counted_to, waiting_limit, $16) as accepted
-order by number
-"""
+_ACCEPT = "select * from frontdesk_accept($1::frontdesk_event[])"
 
 _ROWS = """
 select inbox_id, body, state, received_at, answered_by, tries, ending, reason, ticket_number, claim, interrupted_by
@@ -120,7 +111,8 @@ where tenant_id = $1 and state <> 'ended' and received_at < now() - make_interva
 """
 
 _WAKE = """
-select frontdesk_wake($1, $2, $3, $4, $5, $6, case when $7::float8 > 0 then now() + make_interval(secs => $7) end)
+select procrastinate_defer_jobs_v1(array[frontdesk_job(
+    $1, $2, $3, $4, $5, $6, case when $7::float8 > 0 then now() + make_interval(secs => $7) end)])
 """
 
 _PURGE = """
@@ -159,11 +151,15 @@ class PostgresInbox:
     async def _accept(self, events: list[Incoming]) -> list[Any]:
         """Store EVENTS in their order; those of several processes at once are sorted, so that they do not deadlock."""
         order = sorted(range(len(events)), key=lambda place: (_name(events[place]), place))
-        rows = [(*_arguments(events[place]), *self._bounds(events[place].message.tenant_id)) for place in order]
+        rows = [self._row(events[place]) for place in order]
         # Database.tenant would open a transaction of its own: three round trips more.
         async with self._database.connection(_ACCEPT_S) as connection:
-            found = await connection.fetch(_ACCEPT, *zip(*rows, strict=True), self._author_limit)
+            found = await connection.fetch(_ACCEPT, rows)
         return [one for _, one in sorted(zip(order, found, strict=True), key=lambda pair: pair[0])]
+
+    def _row(self, incoming: Incoming) -> tuple[Any, ...]:
+        """List what frontdesk_event holds, of one event."""
+        return (*_arguments(incoming), *self._bounds(incoming.message.tenant_id), self._author_limit)
 
     def _bounds(self, tenant_id: int) -> tuple[int, int]:
         """Choose how far to count a tenant's waiting rows, and from how many on to refuse.
@@ -267,7 +263,7 @@ def _arguments(incoming: Incoming) -> tuple[Any, ...]:
         incoming.revision,
         incoming.message.author.author_id,
         incoming.target,
-        INCOMING.dump_python(incoming, mode="json"),
+        INCOMING.dump_json(incoming).decode(),
         incoming.request_id,
     )
 

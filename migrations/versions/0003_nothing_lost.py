@@ -335,6 +335,8 @@ begin
         execute 'drop function ' || found || ' cascade';
     end loop;
 end $$;
+drop type frontdesk_event;
+drop type frontdesk_outcome;
 drop type procrastinate_job_to_defer_v1;
 drop type procrastinate_job_event_type;
 drop type procrastinate_job_status;

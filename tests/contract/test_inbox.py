@@ -18,8 +18,18 @@ HERE = Place(Platform.API, "lobby", "one")
 THREAD = Thread(1, "app", HERE)
 
 
-def event(text="How much is lunch?", *, about="m1", kind=Kind.MESSAGE, revision=0, author="U1", target="", place=HERE):
-    message = Message(1, place, Author(author, author.title()), text)
+def event(
+    text="How much is lunch?",
+    *,
+    about="m1",
+    kind=Kind.MESSAGE,
+    revision=0,
+    author="U1",
+    target="",
+    place=HERE,
+    tenant=1,
+):
+    message = Message(tenant, place, Author(author, author.title()), text)
     name = f"{kind}:{place.thread}:{about}:{revision}"
     return Incoming(message, "app", name, about, kind, revision, target, address={"url": "x"}, request_id="r1")
 
@@ -114,6 +124,32 @@ async def test_a_tenant_with_too_much_waiting_is_told_so_and_its_stops_are_still
     assert refused.value.retry_after_s > 0
     assert await inbox.accept(event(about="m2")) == Accepted(first.inbox_id, duplicate=True)
     assert not (await inbox.accept(event(about="s", kind=Kind.STOP))).duplicate
+
+
+async def test_events_of_one_moment_are_judged_one_after_the_other(database, owner):
+    await owner.execute("insert into tenants (tenant_id, slug, name) values (2, 'other', 'Other')")
+    inbox = PostgresInbox(database, author_limit=3)
+    told = await asyncio.gather(
+        *(inbox.accept(event(about=about)) for about in ("m1", "m2", "m2", "m3", "m4")),
+        inbox.accept(event(about="m9", tenant=2)),
+        inbox.accept(event(about="m1", kind=Kind.DELETE)),
+        return_exceptions=True,
+    )
+    first, second, again, third, over, foreign, deleted = told
+    assert isinstance(over, Overloaded)
+    assert again == Accepted(second.inbox_id, duplicate=True)
+    assert len({one.inbox_id for one in (first, second, third, foreign, deleted)}) == 5
+    rows = await owner.fetch(
+        "select tenant_id, message_id, kind, interrupted_by from inbox order by tenant_id, inbox_id"
+    )
+    assert [tuple(row) for row in rows] == [
+        (1, "m1", "message", "delete"),
+        (1, "m1", "delete", None),
+        (1, "m2", "message", None),
+        (1, "m3", "message", None),
+        (2, "m9", "message", None),
+    ]
+    assert await owner.fetchval("select count(*) from procrastinate_jobs") == 5
 
 
 async def test_an_author_who_writes_too_much_is_told_when_to_come_back_and_others_are_not(database):
