@@ -1,5 +1,6 @@
 """Settings become adapters, adapters become the engine."""
 
+import asyncio
 from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, replace
@@ -85,11 +86,14 @@ class Frontdesk:
 
 
 @asynccontextmanager
-async def open_frontdesk(settings: Settings, say: Say) -> AsyncIterator[Frontdesk]:
-    """Open everything SETTINGS ask for and close it at the end; SAY hears of what takes a while."""
+async def open_frontdesk(settings: Settings, say: Say, *, embedder: Embedder | None = None) -> AsyncIterator[Frontdesk]:
+    """Open everything SETTINGS ask for and close it at the end; SAY hears of what takes a while.
+
+    An EMBEDDER given is used instead of that of SETTINGS and stays open.
+    """
     async with AsyncExitStack() as stack:
         store = await stack.enter_async_context(open_store(settings, say))
-        embedder = await stack.enter_async_context(open_embedder(settings))
+        embedder = embedder or await stack.enter_async_context(open_embedder(settings))
         models = await stack.enter_async_context(open_models(settings))
         cache = await stack.enter_async_context(open_cache(settings))
         yield _connect(settings, store, embedder, cache, models, await models.chain(()))
@@ -253,4 +257,11 @@ async def open_embedder(settings: Settings) -> AsyncIterator[Embedder | None]:
             yield embedder
         return
     weights = find(settings.frontdesk_home / "models")
-    yield MiniLM(weights) if weights else None
+    if weights is None:
+        yield None
+        return
+    minilm = MiniLM(weights)
+    try:
+        yield minilm
+    finally:
+        await asyncio.to_thread(minilm.close)

@@ -29,6 +29,7 @@ settings.register_profile("quick", max_examples=25, deadline=None)
 settings.register_profile("thorough", max_examples=2_000, deadline=None)
 settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "quick"))
 
+TEMPLATE = "frontdesk_template"
 SHARED_DATA = Path(__file__).parents[1].parent / "shared" / "data"
 
 
@@ -120,20 +121,28 @@ def template(server: "Attachment") -> Callable[[str], Addresses]:
         owner = server.owner_url(name)
         return Addresses(owner, _with_login(owner, "application", "a password"))
 
-    made = addresses("frontdesk_template")
+    made = addresses(TEMPLATE)
     asyncio.run(prepare(server.owner_url("postgres"), made.owner, made.application))
     return addresses
 
 
+@pytest.fixture(scope="session")
+def copied(template: Callable[[str], Addresses]) -> str:
+    """Name the database that a test's own is a copy of."""
+    return TEMPLATE
+
+
 @pytest.fixture
-async def addresses(server: "Attachment", template: Callable[[str], Addresses]) -> AsyncIterator[Addresses]:
+async def addresses(
+    server: "Attachment", template: Callable[[str], Addresses], copied: str
+) -> AsyncIterator[Addresses]:
     """Copy the migrated database for one test."""
     import asyncpg
 
     connection = await asyncpg.connect(server.owner_url("postgres"))
     name = f"test_{os.urandom(6).hex()}"
     try:
-        await connection.execute(f"create database {name} template frontdesk_template")
+        await connection.execute(f"create database {name} template {copied}")
         yield template(name)
         await connection.execute(f"drop database {name} with (force)")
     finally:

@@ -52,6 +52,11 @@ class MiniLM:
                 vectors.update(zip((start + i for i in batch), found, strict=True))
         return [vectors[i] for i in range(len(texts))]
 
+    def close(self) -> None:
+        """Wait for the batch under way, then end the thread and free the model; nothing can be embedded afterwards."""
+        self._worker.shutdown()
+        vars(self).pop("_model", None)  # some 150 MB, which must not last as long as whatever still names the embedder
+
     def count_tokens(self, text: str) -> int:
         """Count the tokens of a text, however long, without the two special ones."""
         return len(self._tokenizer.encode(text, add_special_tokens=False).ids)

@@ -8,7 +8,9 @@ import shutil
 import socket
 import subprocess
 import sys
+import threading
 import traceback
+import weakref
 from contextlib import asynccontextmanager
 from pathlib import Path
 
@@ -20,6 +22,8 @@ from hypothesis import strategies as st
 from adapters.embedded import weights
 from adapters.embedded.minilm import BATCH_TOKENS, MiniLM, _batches
 from adapters.openai.embedder import BATCH_TEXTS, CONCURRENT_REQUESTS, OpenAIEmbedder
+from bots.settings import Settings
+from bots.wiring import open_embedder
 from core.errors import FrontdeskError, ModelUnavailable, Refused, UsageError
 
 _SPEC = importlib.util.spec_from_file_location("embedding_server", Path(__file__).with_name("embedding_server.py"))
@@ -143,6 +147,19 @@ async def test_a_question_does_not_wait_for_a_whole_ingestion(minilm):
     done.append("question")
     await many
     assert done == ["question", "many"]
+
+
+@with_weights
+async def test_closed_it_leaves_neither_its_thread_nor_its_model(tmp_path):
+    before = set(threading.enumerate())
+    async with open_embedder(Settings(frontdesk_home=tmp_path)) as embedder:
+        await embedder.embed(["One."])
+        (thread,) = [thread for thread in set(threading.enumerate()) - before if thread.name.startswith("embedder")]
+        model = weakref.ref(embedder._model)
+    assert not thread.is_alive()
+    assert model() is None
+    with pytest.raises(RuntimeError):
+        await embedder.embed(["Two."])
 
 
 @with_weights

@@ -1,16 +1,22 @@
 """The real stack of one process: web server, worker, PostgreSQL, engine, and a model server on the loopback."""
 
 import importlib.util
+import tempfile
 from contextlib import AsyncExitStack, asynccontextmanager
+from functools import cache
 from pathlib import Path
 
 import asyncpg
+from aiohttp import web_app
 from pydantic import SecretStr
 
+from adapters.embedded.minilm import MiniLM
+from adapters.embedded.weights import find
 from adapters.queue.worker import Worker, running
 from adapters.web.server import make_app, run_server
-from bots.service import open_service
+from bots.service import extend
 from bots.settings import Settings
+from bots.wiring import open_frontdesk
 from core.checks import Health
 from core.places import Platform
 from core.ticket_work import TicketWork
@@ -119,9 +125,16 @@ class House:
         assert await work.answer(1, number, text)
 
 
+@cache
+def _embedder():
+    """Load the embedder that all houses of a process share: it takes half a second and 150 MB."""
+    weights = find(Path("/nonexistent"))
+    return MiniLM(weights) if weights else None
+
+
 @asynccontextmanager
 async def open_house(addresses, home, settings):
-    """Open a house whose platform is configured by SETTINGS."""
+    """Open a house whose platform is configured by SETTINGS, over a copy of a database that was furnished."""
     async with AsyncExitStack() as stack:
         server = await stack.enter_async_context(model_server.running_server())
         made = Settings(
@@ -134,9 +147,11 @@ async def open_house(addresses, home, settings):
             author_per_minute=1_000,
             **settings,
         )
-        service = await stack.enter_async_context(open_service(made, lambda _: None))
-        await _fill(service.frontdesk, home)
+        frontdesk = await stack.enter_async_context(open_frontdesk(made, lambda _: None, embedder=_embedder()))
+        service = await stack.enter_async_context(extend(frontdesk))
         app = make_app(routes=service.routes, health=Health({}))
+        # aiohttp remembers the handlers of the last 1,024 routes called, and with them all that they work with.
+        stack.callback(web_app._cached_build_middleware.cache_clear)
         host, port = await stack.enter_async_context(run_server(app, "127.0.0.1", 0))
         house = House(service, addresses.application, addresses.owner, Model(server), f"http://{host}:{port}")
         stack.push_async_callback(house.stop_worker)
@@ -144,10 +159,12 @@ async def open_house(addresses, home, settings):
         yield house
 
 
-async def _fill(frontdesk, home):
-    kb = await frontdesk.knowledge.create(1, "handbook", tuple(Platform))
-    folder = home / "handbook"
-    folder.mkdir()
-    for name, text in HANDBOOK.items():
-        (folder / name).write_text(text)
-    await frontdesk.ingestion.ingest(1, kb, sources([str(folder)]), lambda _: None)
+async def furnish(addresses):
+    """Put the handbook into a database."""
+    with tempfile.TemporaryDirectory() as home:
+        made = Settings(frontdesk_home=Path(home), database_url=SecretStr(addresses.application))
+        async with open_frontdesk(made, lambda _: None, embedder=_embedder()) as frontdesk:
+            kb = await frontdesk.knowledge.create(1, "handbook", tuple(Platform))
+            for name, text in HANDBOOK.items():
+                (made.frontdesk_home / name).write_text(text)
+            await frontdesk.ingestion.ingest(1, kb, sources([home]), lambda _: None)

@@ -1,7 +1,6 @@
 """One suite for every platform: what a person does in a thread, and what must stand there afterwards."""
 
 import asyncio
-import importlib.util
 import shutil
 import tempfile
 from functools import partial
@@ -9,17 +8,9 @@ from pathlib import Path
 
 import pytest
 
-
-def _load(name):
-    spec = importlib.util.spec_from_file_location(f"platform_{name}", Path(__file__).with_name(f"{name}.py"))
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
-
-
-contract, houses, http_member, slack_member = map(_load, ("contract", "house", "http_member", "slack_member"))
-teams_member, telegram_member = _load("teams_member"), _load("telegram_member")
-until = contract.until
+from tests.platform import contract, http_member, slack_member, teams_member, telegram_member
+from tests.platform import house as houses
+from tests.platform.contract import until
 
 MEMBERS = {
     "http-read": http_member.pulled,
@@ -33,6 +24,7 @@ VACATION = "How many vacation days do full-time employees have?"
 LUNCH = "Up to how much is lunch reimbursed?"
 DAYS = "Full-time employees have 28 days of paid vacation [1]."
 EURO = "Lunch is reimbursed up to 18 euro a day [1]."
+YEAR = " In a calendar year they have 28 days of it [1]."
 
 
 @pytest.fixture(params=MEMBERS)
@@ -117,6 +109,7 @@ async def test_what_is_delivered_three_times_is_answered_once(house, client):
 
 
 async def test_an_edit_during_the_answer_is_what_is_answered(house, client):
+    # One sentence, which is shown after a while only, as it might be the whole answer; two are shown at once.
     house.model.says(DAYS, " And then", stall=True)
     message_id = await client.ask(VACATION)
     await until(showing(client, "28 days"))
@@ -147,7 +140,7 @@ async def test_a_deleted_question_takes_its_answer_with_it(house, client):
 async def test_a_question_deleted_during_its_answer_leaves_nothing(house, client):
     if not getattr(client, "hears_deletions", True):
         pytest.skip("this platform tells nobody of deletions")
-    house.model.says(DAYS, " And then", stall=True)
+    house.model.says(DAYS, YEAR, " And then", stall=True)
     message_id = await client.ask(VACATION)
     await until(showing(client, "28 days"))
     await client.delete(message_id)
@@ -156,7 +149,7 @@ async def test_a_question_deleted_during_its_answer_leaves_nothing(house, client
 
 
 async def test_a_stop_keeps_what_was_written(house, client):
-    house.model.says(DAYS, " And then", stall=True)
+    house.model.says(DAYS, YEAR, " And then", stall=True)
     await client.ask(VACATION)
     await until(showing(client, "28 days"))
     await client.stop()
@@ -244,7 +237,7 @@ async def test_a_person_is_asked_for_and_answers_in_the_thread(house, client):
 
 
 async def test_a_worker_that_stops_in_the_middle_leaves_the_rest_to_another(house, client):
-    house.model.says(DAYS, " And then", stall=True)
+    house.model.says(DAYS, YEAR, " And then", stall=True)
     await client.ask(VACATION)
     await until(showing(client, "28 days"))
     await house.stop_worker()
