@@ -135,7 +135,7 @@ async def open_slack(
     tickets = await _tickets(settings, database, link, tools, acceptance, inbox)
     people = People(link.api, make_rule(settings))
     outsiders = Outsiders(people, guests_allowed=settings.slack_guests == "allow")
-    home = Home(link.api, tools, outsiders=outsiders)
+    home = Home(link.api, tools, outsiders=outsiders, people=people)
     means = _means(settings, database, link, tools, home, people, tickets)
     interactions = Interactions(means)
     kept = KeptThreads(inbox, PostgresAuthors(database))
@@ -151,7 +151,7 @@ async def open_slack(
         outsiders=outsiders,
         interactions=interactions,
         commands=commands,
-        show=Shown(link.api, PostgresOutbox(database), question_of=_asking(tools, inbox)).show,
+        show=Shown(link.api, PostgresOutbox(database), question_of=_asking(tools, inbox), people=people).show,
         files_of=kept.files_of,
         is_answering=inbox.is_answering,
         ticket_of=_ticket_of(tools, inbox),

@@ -21,9 +21,9 @@ from core.actions_call import Tools
 from core.commands import Parsed, parse
 from core.documents import KnowledgeBase
 from core.domain import Attachment, Author, Message
-from core.errors import ChannelUnavailable, FrontdeskError, NotFound, Rejected, StoreUnavailable, UsageError
+from core.errors import ChannelUnavailable, FrontdeskError, NotFound, Rejected, StoreUnavailable
 from core.file_tickets import FileTickets
-from core.ingestions import IngestionJobs
+from core.ingestions import IngestionJobs, job_target
 from core.installations import Installations
 from core.outbox import Target
 from core.payloads import object_at, text_at
@@ -33,14 +33,7 @@ from core.wording import say
 _OPENING_S = 2.0  # how long the opening of a form may wait for its turn
 _RIGHTS_S = 10.0  # for what Slack says of a person while the word of patience stands there
 _AT_ONCE_S = 1.5  # the same where Slack waits for our answer
-_ADD_TITLE, _CHANNEL_TITLE = "Add documents", "How I answer here"
-_TRY_AGAIN = "Nothing was saved. Please submit it again in a moment."
-_UNSURE = "Slack did not say in time whether you may do this. Please try again."
-_STARTED = (
-    "Job {number} adds to {name}. Number of documents: {count}. I will write to you how it ends: look under Apps, in "
-    "your own conversation with me."
-)
-_TOO_LATE = "Slack closed the form before it was open. Please write the command again."
+_LANGUAGE_S = 0.5  # for the language of the word of patience, of the three seconds its trigger works
 
 Json = dict[str, Any]
 Start = Callable[[Coroutine[Any, Any, None], str], None]
@@ -125,9 +118,9 @@ class Forms:
             return False
         trigger, url = text_at(payload, "trigger_id"), text_at(payload, "response_url")
         if form == modals.ADD:
-            make, title = self._make_add(who, parsed.options.get("kb", "")), _ADD_TITLE
+            make, title = self._make_add(who, parsed.options.get("kb", "")), words.ADD_DOCUMENTS
         else:
-            make, title = self._make_channel(who), _CHANNEL_TITLE
+            make, title = self._make_channel(who), words.HOW_I_ANSWER
         self._start(self._present(who, trigger, url, title, make), "a form")
         return True
 
@@ -135,45 +128,54 @@ class Forms:
         """Open a form: first a word of patience, within the life of the trigger, then the form itself."""
         making = asyncio.ensure_future(make)
         api, team_id = self._means.api, who.team_id
+        language = await self._language(who, within_s=_LANGUAGE_S)
         try:
             opened = await api.call(
                 "views.open",
                 team_id=team_id,
                 patience_s=_OPENING_S,
                 trigger_id=trigger_id,
-                view=modals.loading_view(title),
+                view=modals.loading_view(title, language),
             )
         except (Rejected, ChannelUnavailable) as error:
             making.cancel()
             await asyncio.gather(making, return_exceptions=True)
             _log.warning("a form was not opened: %s", error)
-            await api.respond(response_url, {"response_type": "ephemeral", "text": _TOO_LATE})
+            await api.respond(response_url, {"response_type": "ephemeral", "text": say(words.FORM_TOO_LATE, language)})
             return
         try:
             view = await making
         except FrontdeskError as error:
-            view = modals.message_view(title, str(error))
+            _log.warning("a form was not shown: %s", error)
+            view = modals.message_view(title, say(words.FORM_NOT_NOW, language), language)
         await api.call("views.update", team_id=team_id, view_id=text_at(opened, "view", "id"), view=view)
 
+    async def _language(self, who: Who, *, within_s: float) -> str:
+        """Name the language somebody reads Slack in."""
+        return await self._means.people.language(who.team_id, who.user_id, within_s=within_s) or "en"
+
     async def _make_add(self, who: Who, kb_name: str) -> Json:
-        if refusal := await self._refuse(who, "kb add", within_s=_RIGHTS_S):
-            return modals.message_view(_ADD_TITLE, refusal)
+        language = await self._language(who, within_s=_RIGHTS_S)
+        if refusal := await self._refuse(who, "kb add", language, within_s=_RIGHTS_S):
+            return modals.message_view(words.ADD_DOCUMENTS, refusal, language)
         if self._means.tools.jobs is None:
-            return modals.message_view(_ADD_TITLE, say(words.NOT_HERE))
+            return modals.message_view(words.ADD_DOCUMENTS, say(words.NOT_HERE, language), language)
         said = await self._means.api.call("conversations.open", team_id=who.team_id, users=who.user_id)
-        opened = Opened(who.user_id, who.channel, text_at(said, "channel", "id"))
+        opened = Opened(who.user_id, who.channel, text_at(said, "channel", "id"), language)
         return modals.add_view(opened, await self._names(who), kb_name)
 
     async def _make_channel(self, who: Who) -> Json:
-        if refusal := await self._refuse(who, "channel", within_s=_RIGHTS_S):
-            return modals.message_view(_CHANNEL_TITLE, refusal)
+        language = await self._language(who, within_s=_RIGHTS_S)
+        if refusal := await self._refuse(who, "channel", language, within_s=_RIGHTS_S):
+            return modals.message_view(words.HOW_I_ANSWER, refusal, language)
         settings = await self._means.tools.channels.settings(who.tenant_id, who.place)
-        return modals.channel_view(Opened(who.user_id, who.channel), settings, await self._names(who))
+        opened = Opened(who.user_id, who.channel, language=language)
+        return modals.channel_view(opened, settings, await self._names(who))
 
     async def _names(self, who: Who) -> list[str]:
         return [base.name for base in await self._means.tools.knowledge.knowledge_bases(who.tenant_id)]
 
-    async def _refuse(self, who: Who, command: str, *, within_s: float) -> str:
+    async def _refuse(self, who: Who, command: str, language: str, *, within_s: float) -> str:
         """Say why somebody may not do this; empty where they may. The rule itself is that of core/access.py."""
         named = await self._means.people.is_administrator(who.team_id, who.user_id, within_s=within_s)
         message = Message(
@@ -182,8 +184,8 @@ class Forms:
         if await self._means.tools.access.is_administrator(message):
             return ""
         if named is None:
-            return _UNSURE
-        return say(words.ONLY_ADMINISTRATORS, command=f"`{self._means.prefix} {command}`")
+            return say(words.RIGHTS_UNKNOWN, language)
+        return say(words.ONLY_ADMINISTRATORS, language, command=f"`{self._means.prefix} {command}`")
 
     async def submit(self, payload: Mapping[str, Any], team_id: str) -> Json | None:
         """Do what a form says and return what Slack shows then; None where the form is none of ours."""
@@ -193,45 +195,51 @@ class Forms:
             return None
         step, first_block, command = steps[text_at(view, "callback_id")]
         opened = modals.read_opened(view)
+        again = modals.errors_of(Wrong({first_block: say(words.NOTHING_SAVED, opened.language)}))
         try:
             who = await find_who(self._means, team_id, id_at(payload, "user"), opened.channel)
             if who is None:
-                return modals.errors_of(Wrong({first_block: _TRY_AGAIN}))
-            if refusal := await self._refuse(who, command, within_s=_AT_ONCE_S):
+                return again
+            if refusal := await self._refuse(who, command, opened.language, within_s=_AT_ONCE_S):
                 return modals.errors_of(Wrong({first_block: refusal}))
             return await step(who, view, opened)
         except (StoreUnavailable, ChannelUnavailable):
-            return modals.errors_of(Wrong({first_block: _TRY_AGAIN}))
+            return again
 
     async def _add(self, who: Who, view: Mapping[str, Any], opened: Opened) -> Json:
-        form, jobs = modals.read_add(view), self._means.tools.jobs
+        form, jobs, language = modals.read_add(view), self._means.tools.jobs, opened.language
         if isinstance(form, Wrong):
             return modals.errors_of(form)
         if jobs is None:
-            return modals.shown_instead(modals.message_view(_ADD_TITLE, say(words.NOT_HERE)))
+            return _told(words.ADD_DOCUMENTS, say(words.NOT_HERE, language), language)
         try:
-            base = await self._base(who.tenant_id, form)
-            number = await self._begin(who, form, opened, jobs, base)
-        except UsageError as error:  # an impossible name, or it was removed meanwhile
-            return modals.errors_of(Wrong({"new_kb": str(error)}))
+            base, is_new = await self._base(who, form)
+            number = await self._begin(who, form, opened, jobs, base, is_new=is_new)
+        except NotFound:  # removed while the form was being carried out
+            return modals.errors_of(Wrong({"new_kb": say(words.KB_GONE, language, name=form.kb_name)}))
         count = len(form.addresses) + len(form.files)
-        said = _STARTED.format(number=number, name=base.name, count=count)
-        return modals.shown_instead(modals.message_view(_ADD_TITLE, said))
+        started = say(words.JOB_STARTED, language, number=number, name=base.name, count=count)
+        return _told(words.ADD_DOCUMENTS, f"{started} {say(words.ENDS_UNDER_APPS, language)}", language)
 
-    async def _base(self, tenant_id: int, form: AddForm) -> KnowledgeBase:
-        knowledge = self._means.tools.knowledge
+    async def _base(self, who: Who, form: AddForm) -> tuple[KnowledgeBase, bool]:
+        """Return the knowledge base that a form names, and whether it is made just now."""
+        knowledge, tenant_id = self._means.tools.knowledge, who.tenant_id
+        is_new = form.kb_name not in await self._names(who)
         base = await knowledge.create(tenant_id, form.kb_name, form.platforms or EMPLOYEE_PLATFORMS)
         if form.platforms or form.channels:
             platforms, channels = form.platforms or base.platforms, form.channels or base.channels
             base = await knowledge.set_scope(tenant_id, base.name, platforms, channels)
-        return base
+        return base, is_new
 
-    async def _begin(self, who: Who, form: AddForm, opened: Opened, jobs: IngestionJobs, base: KnowledgeBase) -> int:
+    async def _begin(
+        self, who: Who, form: AddForm, opened: Opened, jobs: IngestionJobs, base: KnowledgeBase, *, is_new: bool
+    ) -> int:
         """Start the job; what it brings is told in the direct conversation with whoever started it."""
         kept = await asyncio.gather(*(self._keep(who, file) for file in form.files))
         told_in = opened.told_in or who.channel
         address = {"team": who.team_id, "channel": told_in, "user": who.user_id, "user_team": who.team_id}
-        target = Target(who.tenant_id, who.team_id, Place(Platform.SLACK, told_in), who.user_id, address)
+        where = Target(who.tenant_id, who.team_id, Place(Platform.SLACK, told_in), who.user_id, address)
+        target = job_target(where, opened.language, new_base=is_new)
         return await jobs.start(who.tenant_id, base.name, form.addresses, kept, author_id=who.user_id, target=target)
 
     async def _keep(self, who: Who, file: File) -> Attachment:
@@ -239,20 +247,24 @@ class Forms:
         ticket = ticketed(file, who.team_id, who.tenant_id, self._means.file_secret)
         return await self._means.files.keep_one(who.tenant_id, ticket)
 
-    async def _save(self, who: Who, view: Mapping[str, Any], _: Opened) -> Json:
+    async def _save(self, who: Who, view: Mapping[str, Any], opened: Opened) -> Json:
         channels = self._means.tools.channels
         before = await channels.settings(who.tenant_id, who.place)
         settings = modals.read_channel(view, before)
         if isinstance(settings, Wrong):
             return modals.errors_of(settings)
-        try:
-            for name in settings.knowledge_bases:
-                await self._means.tools.knowledge.knowledge_base(who.tenant_id, name)
-        except NotFound as error:  # removed while the form was open
-            return modals.errors_of(Wrong({"kb": str(error)}))
+        known = (*await self._names(who), *before.knowledge_bases)
+        gone = next((name for name in settings.knowledge_bases if name not in known), None)
+        if gone is not None:  # removed while the form was open
+            return modals.errors_of(Wrong({"kb": say(words.KB_GONE, opened.language, name=gone)}))
         if settings != before:
             await channels.save(who.tenant_id, who.place, settings)
-        return modals.shown_instead(modals.message_view(_CHANNEL_TITLE, "Saved. It applies from now on."))
+        return _told(words.HOW_I_ANSWER, say(words.FORM_SAVED, opened.language), opened.language)
+
+
+def _told(title: str, said: str, language: str) -> Json:
+    """Say in place of a form what became of it."""
+    return modals.shown_instead(modals.message_view(title, said, language))
 
 
 def _form_of(parsed: Parsed) -> str:

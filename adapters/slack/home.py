@@ -14,11 +14,14 @@ from adapters.slack.limits import SECTION_TEXT, SESSION_TITLE, SUGGESTED_PROMPTS
 from adapters.slack.manifest import PROMPTS
 from adapters.slack.markup import escape
 from adapters.slack.outsiders import Outsiders
+from adapters.slack.people import People
+from core import command_words as words
 from core.actions_call import Tools
-from core.domain import Answer, Session, Ticket
+from core.domain import Answer, Session, Ticket, TicketState
 from core.errors import ChannelUnavailable, NotFound, Rejected, StoreUnavailable
 from core.outbox import Target
 from core.places import Place, Platform, Reader
+from core.wording import say
 
 NEW = "home_new"
 FAVOURITE = "home_favourite"
@@ -29,7 +32,13 @@ _LOOKED_AT = 50  # of the author's sessions, to find those of Slack
 _TICKETS = 10
 _BASES = 30
 _LINE = 150  # characters of a title or a question
+_LANGUAGE_S = 5.0  # nobody waits for a Home as for an answer
 _QUIET = ("session_not_found", "invalid_thread_ts", "channel_not_found", "missing_scope", "not_allowed_token_type")
+_STATES = {
+    TicketState.OPEN: words.TICKET_STATE_OPEN,
+    TicketState.ANSWERED: words.TICKET_STATE_ANSWERED,
+    TicketState.CLOSED: words.TICKET_STATE_CLOSED,
+}
 
 _log = logging.getLogger(__name__)
 
@@ -62,21 +71,29 @@ class Home:
         *,
         prompts: Sequence[tuple[str, str]] = PROMPTS,
         outsiders: Outsiders | None = None,
+        people: People | None = None,
     ) -> None:
+        """Take PROMPTS as title and message, both in English; without PEOPLE everybody reads English."""
         self._api = api
         self._tools = tools
         self._outsiders = outsiders
+        self._people = people
         self._prompts = prompts
 
     async def publish(self, tenant_id: int, team_id: str, user_id: str, channel: str = "") -> None:
         """Show USER_ID their Home; raises as SlackApi.call does, and StoreUnavailable."""
         outsider = self._outsiders is not None and await self._outsiders.is_outsider(team_id, user_id)
         shown = await self._look(tenant_id, Reader(Place(Platform.SLACK, channel), user_id, outsider=outsider))
-        await self._api.call("views.publish", team_id=team_id, user_id=user_id, view=home_view(shown, channel))
+        view = home_view(shown, channel, await self._language(team_id, user_id))
+        await self._api.call("views.publish", team_id=team_id, user_id=user_id, view=view)
 
-    async def suggest(self, team_id: str, channel: str) -> None:
+    async def suggest(self, team_id: str, channel: str, user_id: str = "") -> None:
         """Suggest prompts in the agent pane; where Slack does not allow it, those of the manifest stay."""
-        prompts = [{"title": title, "message": message} for title, message in self._prompts[:SUGGESTED_PROMPTS]]
+        language = await self._language(team_id, user_id)
+        prompts = [
+            {"title": say(title, language), "message": say(message, language)}
+            for title, message in self._prompts[:SUGGESTED_PROMPTS]
+        ]
         try:
             await self._api.call(
                 "assistant.threads.setSuggestedPrompts", team_id=team_id, channel_id=channel, prompts=prompts
@@ -124,6 +141,12 @@ class Home:
             await self._tools.sessions.set_favourite(tenant_id, session.session_id, favourite=wanted == "1")
         return True
 
+    async def _language(self, team_id: str, user_id: str) -> str:
+        """Name the language somebody reads Slack in."""
+        if self._people is None:
+            return "en"
+        return await self._people.language(team_id, user_id, within_s=_LANGUAGE_S) or "en"
+
     async def _look(self, tenant_id: int, reader: Reader) -> Shown:
         tools, user_id = self._tools, reader.author_id
         kept = await tools.sessions.sessions(tenant_id, author_id=user_id, limit=_LOOKED_AT)
@@ -135,28 +158,36 @@ class Home:
         return Shown(sessions[:_SESSIONS], tickets[:_TICKETS], bases[:_BASES])
 
 
-def home_view(shown: Shown, channel: str = "") -> Json:
+def home_view(shown: Shown, channel: str = "", language: str = "en") -> Json:
     """Make a Home from what it shows; CHANNEL is the direct conversation with the app."""
-    blocks = [_header("Frontdesk"), _section("Mention me in a channel, or write to me under *Messages*.")]
+    blocks = [_header("Frontdesk"), _section(say(words.HOME_HOW, language))]
     if channel:
-        blocks.append({"type": "actions", "elements": [_button(NEW, "New conversation", channel)]})
-    blocks.append(_header("What I can answer from"))
-    blocks.append(_section("\n".join(f"• {_short(name)}" for name in shown.knowledge_bases) or "No documents yet."))
-    blocks.append(_header("My tickets"))
-    tickets = (f"• *{ticket.number}* ({ticket.state.value}) {_short(ticket.question)}" for ticket in shown.tickets)
-    blocks.append(_section("\n".join(tickets) or "There are no open tickets."))
-    blocks.append(_header("My conversations"))
-    blocks += [_session(session) for session in shown.sessions] or [_section("Nothing was said yet.")]
+        blocks.append({"type": "actions", "elements": [_button(NEW, say(words.HOME_NEW, language), channel)]})
+    blocks.append(_header(say(words.HOME_SOURCES, language)))
+    sources = "\n".join(f"• {_short(name)}" for name in shown.knowledge_bases)
+    blocks.append(_section(sources or say(words.HOME_NO_SOURCES, language)))
+    blocks.append(_header(say(words.HOME_TICKETS, language)))
+    tickets = "\n".join(_ticket(ticket, language) for ticket in shown.tickets)
+    blocks.append(_section(tickets or say(words.NO_TICKETS, language)))
+    blocks.append(_header(say(words.HOME_CONVERSATIONS, language)))
+    sessions = [_session(session, language) for session in shown.sessions]
+    blocks += sessions or [_section(say(words.HOME_NOTHING_SAID, language))]
     return {"type": "home", "private_metadata": channel, "blocks": blocks}
 
 
-def _session(session: Session) -> Json:
+def _ticket(ticket: Ticket, language: str) -> str:
+    return f"• *{ticket.number}* ({say(_STATES[ticket.state], language)}) {_short(ticket.question)}"
+
+
+def _session(session: Session, language: str) -> Json:
     star = "★ " if session.favourite else ""
     title = _short(session.title or str(session.session_id)[:8])
-    block = _section(f"{star}*{title}*\n{session.updated_at:%Y-%m-%d}, {session.turns} contributions")
-    label = "No favourite" if session.favourite else "Favourite"
+    date = f"{session.updated_at:%Y-%m-%d}"
+    said = say(words.HOME_CONVERSATION, language, date=date, count=session.turns)
+    label = words.HOME_NO_FAVOURITE if session.favourite else words.HOME_FAVOURITE
     value = f"{session.session_id}:{int(not session.favourite)}"
-    return {**block, "accessory": _button(f"{FAVOURITE}:{session.session_id}", label, value)}
+    button = _button(f"{FAVOURITE}:{session.session_id}", say(label, language), value)
+    return {**_section(f"{star}*{title}*\n{said}"), "accessory": button}
 
 
 def _short(text: str) -> str:

@@ -127,7 +127,7 @@ class Interactions:
         if tenant_id is None or not user_id:
             return
         if text_at(event, "tab") == "messages":
-            await self._means.home.suggest(team_id, channel)
+            await self._means.home.suggest(team_id, channel, user_id)
         else:
             await self._means.home.publish(tenant_id, team_id, user_id, channel)
 

@@ -11,6 +11,7 @@ from typing import Any, Protocol, TypeVar
 
 from adapters.slack.api import Refusal
 from core.errors import ChannelUnavailable, Rejected, UsageError
+from core.language import hint_of
 from core.payloads import Json, object_at, text_at, value_at
 
 KEPT_S = 600.0
@@ -78,6 +79,7 @@ class Person:
     is_admin: bool = False
     is_owner: bool = False
     is_outsider: bool = False  # a guest, or of another organisation
+    language: str = ""  # that they read Slack in, as an ISO 639-1 code
 
 
 class People:
@@ -126,6 +128,11 @@ class People:
         person = await self._person(team_id, user_id, within_s)
         return person.is_outsider if person is not None else None
 
+    async def language(self, team_id: str, user_id: str, *, within_s: float = WITHIN_S) -> str:
+        """Name the language somebody reads Slack in as an ISO 639-1 code; empty where Slack does not say in time."""
+        person = await self._person(team_id, user_id, within_s)
+        return person.language if person is not None else ""
+
     async def is_shared(self, team_id: str, channel: str, *, within_s: float = RIGHTS_WITHIN_S) -> bool | None:
         """Tell whether other organisations read along in a channel; None where Slack does not say in time."""
         return await self._once((team_id, channel), lambda: self._ask_channel(team_id, channel), within_s)
@@ -148,7 +155,7 @@ class People:
 
     async def _person(self, team_id: str, user_id: str, within_s: float) -> Person | None:
         async def ask() -> Person | None:
-            answer = await self._api.call("users.info", team_id=team_id, user=user_id)
+            answer = await self._api.call("users.info", team_id=team_id, user=user_id, include_locale=True)
             return person_of(object_at(answer, "user"), team_id)
 
         return await self._once((team_id, user_id), ask, within_s) if _USER.fullmatch(user_id) else None
@@ -195,9 +202,10 @@ def person_of(user: Json, team_id: str) -> Person | None:
         return None
     profile = object_at(user, "profile")
     name = text_at(profile, "display_name") or text_at(profile, "real_name") or text_at(user, "name")
+    language = hint_of(text_at(user, "locale"))
     ours = text_at(user, "team_id") in ("", team_id) or bool(object_at(user, "enterprise_user"))
     outsider = not ours or any(value_at(user, flag) is True for flag in _OUTSIDE)
     if not ours or any(value_at(user, flag) is True for flag in ("is_stranger", "deleted", "is_bot")):
-        return Person(name, is_outsider=outsider)
+        return Person(name, is_outsider=outsider, language=language)
     owner = value_at(user, "is_owner") is True or value_at(user, "is_primary_owner") is True
-    return Person(name, value_at(user, "is_admin") is True or owner, owner, outsider)
+    return Person(name, value_at(user, "is_admin") is True or owner, owner, outsider, language)

@@ -192,7 +192,16 @@ class Router:
         else:
             asked = self._parts.people.is_administrator(incoming.installation, message.author.author_id)
             told, outsider = await asyncio.gather(asked, self._is_outsider(incoming))
-        return replace(incoming, message=replace(message, administrator=told, outsider=outsider))
+        hint = message.language_hint or await self._language_of(incoming)
+        known = replace(message, administrator=told, outsider=outsider, language_hint=hint)
+        return replace(incoming, message=known)
+
+    async def _language_of(self, incoming: Incoming) -> str:
+        """Name the language the author of a question reads Slack in, where it is known: nobody waits for it."""
+        if incoming.kind not in (Kind.MESSAGE, Kind.EDIT):
+            return ""
+        author_id = incoming.message.author.author_id
+        return await self._parts.people.language(incoming.installation, author_id, within_s=0.0)
 
     async def _is_outsider(self, incoming: Incoming) -> bool:
         """Tell whether the author of a question, or whoever else reads the answer, is an outsider."""
@@ -246,7 +255,9 @@ class Router:
         """Open the form that asks what was wrong; the rating counts without it."""
         address = heard.incoming.address
         rated = {name: str(address.get(name, "")) for name in ("channel", "thread_ts", "ts")}
-        view = reason_view({**rated, "message": heard.incoming.target}, "en")
+        author_id = heard.incoming.message.author.author_id
+        language = await self._parts.people.language(heard.incoming.installation, author_id)
+        view = reason_view({**rated, "message": heard.incoming.target}, language)
         await self._parts.api.call(
             "views.open",
             team_id=heard.incoming.installation,
@@ -266,8 +277,9 @@ class Router:
         """Say to whoever asks for a person once more how the ticket stands."""
         ticket = await self._parts.ticket_of(incoming.thread, incoming.message_id) if self._parts.ticket_of else None
         if ticket is not None:
-            named = wording.say(wording.TICKET, number=ticket.number)
-            await self._tell(incoming, f"{named}: {wording.say(_STATES[ticket.state])}")
+            language = incoming.message.language_hint
+            named = wording.say(wording.TICKET, language, number=ticket.number)
+            await self._tell(incoming, f"{named}: {wording.say(_STATES[ticket.state], language)}")
 
     async def _tell(self, incoming: Incoming, text: str) -> None:
         address = incoming.address

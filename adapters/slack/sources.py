@@ -7,6 +7,7 @@ from typing import Any, Protocol
 
 from adapters.slack.api import SlackApi
 from adapters.slack.outbound import message_view, passage_view
+from adapters.slack.people import People
 from adapters.slack.pressed import PASSAGE, Pressed
 from core import wording
 from core.announcements import quoted
@@ -47,12 +48,15 @@ class Shown:
         *,
         may_share: Callable[[Delivery], Awaitable[bool]] | None = None,
         question_of: Callable[[Delivery], Awaitable[str]] | None = None,
+        people: People | None = None,
     ) -> None:
         """Show what DELIVERIES hold.
 
         MAY_SHARE decides what of one person's answers a channel may see: all, unset. QUESTION_OF names what a delivery
-        answers, for those who did not read the question.
+        answers, for those who did not read the question. PEOPLE know the language of whoever presses where the answer
+        is gone.
         """
+        self._people = people
         self._question_of = question_of
         self._api = api
         self._deliveries = deliveries
@@ -71,10 +75,15 @@ class Shown:
     async def _show_passage(self, pressed: Pressed, delivery: Delivery | None, number: int) -> Done:
         answer = delivery.content if delivery else None
         citation = citation_of(answer, number)
-        language = answer.language if answer else "en"
+        language = answer.language if answer else await self._language_of(pressed)
         gone = wording.say(wording.SOURCE_GONE, language)
         await self._open(pressed, passage_view(citation, language) if citation else message_view(gone, language))
         return Done()
+
+    async def _language_of(self, pressed: Pressed) -> str:
+        if self._people is None:
+            return "en"
+        return await self._people.language(str(pressed.address.get("team", "")), pressed.author_id)
 
     async def _share(self, pressed: Pressed, delivery: Delivery | None) -> Done:
         """Let a worker post the answer below what was asked; pressed twice, it stands there once."""

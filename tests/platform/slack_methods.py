@@ -163,7 +163,9 @@ def auth_test(call: Call) -> Json:
         "team": workspace.name,
         "team_id": workspace.team_id,
     }
-    return {**named, "user": "bot", "user_id": workspace.bot_user_id, "bot_id": workspace.bot_id}
+    user = call.state.users[workspace.bot_user_id].name
+    who: Json = {"user": user, "user_id": workspace.bot_user_id, "bot_id": workspace.bot_id}
+    return {**named, **who, "is_enterprise_install": False}
 
 
 @method("chat.postMessage", SPECIAL, "chat:write")
@@ -195,7 +197,9 @@ def update(call: Call) -> Json:
     message.text, message.markdown = said["text"], said["markdown"]
     if said["blocks"] or "blocks" in call.arguments:
         message.blocks = said["blocks"]
-    message.edited_ts, message.arguments, message.edits = call.state.new_ts(), call.arguments, message.edits + 1
+    kept = {"metadata": message.arguments.get("metadata")}
+    message.edited_ts, message.edits = call.state.new_ts(), message.edits + 1
+    message.arguments = kept | call.arguments
     changed(call, message, before)
     return {**posted(message), "text": message.text}
 
@@ -289,7 +293,8 @@ def users_info(call: Call) -> Json:
     user = call.state.users.get(call.required("user", "user_not_found"))
     if user is None or (user.team_id != call.workspace.team_id and not _is_met(call, user.user_id)):
         raise SlackError("user_not_found")
-    return {"user": shown_user(call, user.shown())}
+    wants_locale = str(call.arguments.get("include_locale")).lower() in ("1", "true")
+    return {"user": shown_user(call, user.shown()) | ({"locale": user.locale} if wants_locale else {})}
 
 
 def _is_met(call: Call, user_id: str) -> bool:

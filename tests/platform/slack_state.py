@@ -55,6 +55,7 @@ class User:
     bot_id: str = ""  # another app's bot
     app_id: str = ""
     active: bool = True  # whoever is not sees no ephemeral message, now or later
+    locale: str = "en-US"
 
     def shown(self) -> Json:
         profile = {"display_name": self.name, "real_name": self.name.title(), "email": f"{self.name}@example.com"}
