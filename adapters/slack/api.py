@@ -4,6 +4,7 @@ docs.slack.dev/apis/web-api. The SDK's retry handlers are left out: the one for 
 """
 
 import asyncio
+import json
 import logging
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
@@ -11,14 +12,14 @@ from dataclasses import dataclass, field
 from typing import Any, Protocol
 
 import aiohttp
-from slack_sdk.errors import SlackApiError
 from slack_sdk.web.async_client import AsyncWebClient
 
 from core.errors import Busy, ChannelUnavailable, Rejected, Uncertain
 from core.pacing import SLACK_CHANNEL, SLACK_TIERS, Pacer, Rate, Rule, Slot
-from core.payloads import retry_after_s
+from core.payloads import Json, parse_object, retry_after_s, text_at
 
 BASE_URL = "https://slack.com/api/"
+UNKNOWN_METHOD = "unknown_method"
 PATIENCE_S = 5.0  # for a turn, before the caller is told to come back
 _TIMEOUT_S = 15.0
 _LONGEST_RETRY_AFTER_S = 600.0
@@ -46,6 +47,8 @@ _POSTS = Rule((*SLACK_CHANNEL.rates, Rate(4, 4.5)))
 
 _MAKING = ("chat.post", "chat.startStream", "files.complete")  # calls that make something new each time
 _LATER = {"request_timeout", "service_unavailable", "team_added_to_org", "org_login_required"}
+_NO_METHOD = {404, 405, 501}  # of a server that has not all of Slack's methods and does not say so as Slack does
+_ESSENTIAL = {"auth.test", "chat.postMessage"}  # without these it is no such server
 _PERHAPS = {"fatal_error", "internal_error"}  # "some aspect of the operation" may have succeeded
 
 # The SDK writes whole requests to a logger that is set to nothing; this one is, so that no answer reaches a log.
@@ -168,12 +171,14 @@ class FixedTokens:
         async with self._lock:
             if self._known is None:
                 said = await call_once(self._client, self._token, "auth.test", {})
+                if not text_at(said, "team_id") or not text_at(said, "user_id"):
+                    raise ChannelUnavailable("Slack does not say whose the token is; check SLACK_API_URL.")
                 self._known = Token(
-                    team_id=str(said["team_id"]),
+                    team_id=text_at(said, "team_id"),
                     bot_token=self._token,
-                    bot_user_id=str(said.get("user_id", "")),
-                    bot_id=str(said.get("bot_id", "")),
-                    app_id=str(said.get("app_id") or self._app_id),
+                    bot_user_id=text_at(said, "user_id"),
+                    bot_id=text_at(said, "bot_id"),
+                    app_id=text_at(said, "app_id") or self._app_id,
                 )
             return self._known
 
@@ -189,27 +194,42 @@ def slots_of(method: str, team_id: str, channel: str = "") -> list[Slot]:
 async def call_once(
     client: AsyncWebClient, token: str, method: str, arguments: Mapping[str, Any], *, timeout_s: float = _TIMEOUT_S
 ) -> dict[str, Any]:
-    """Call METHOD without pacing and without a second try; raises as SlackApi.call does.
+    """Call METHOD at the address of CLIENT without pacing and without a second try; raises as SlackApi.call does.
 
-    Nothing goes into the query string, which proxies log: structures are sent as JSON, everything else as a form,
-    which also those methods read that know no JSON.
+    Nothing goes into the query string, which proxies log. Everything is sent as a form with structures as JSON in it,
+    as Slack's own SDK for JavaScript does: there are methods, and emulators, that read nothing else. The SDK for Python
+    takes what is not called JSON for nothing, so that a message would be posted again: the answer is read here.
     """
     given = {name: value for name, value in arguments.items() if value is not None}
     headers = {"Authorization": f"Bearer {token}"}
-    structured = any(isinstance(value, dict | list | tuple) for value in given.values())
-    body: dict[str, Any] = {"json": given} if structured else {"data": {name: _form(v) for name, v in given.items()}}
+    form = {name: _form(value) for name, value in given.items()}
     made = method.startswith(_MAKING)
-    async with _mapped(method, made=made), asyncio.timeout(timeout_s):
-        try:
-            response = await client.api_call(method, headers=headers, **body)
-        except SlackApiError as error:
-            raise _as_ours(method, error, made=made) from None  # its message repeats what was sent
-    data = response.data
-    return data if isinstance(data, dict) else {}
+    url = f"{client.base_url.rstrip('/')}/{method}"
+    async with (
+        _mapped(method, made=made),
+        asyncio.timeout(timeout_s),
+        _session_of(client) as session,
+        session.post(url, headers=headers, data=form, proxy=client.proxy) as response,
+    ):
+        data = parse_object(await response.read())
+    if response.status == 200 and data is not None and data.get("ok") is True:
+        return data
+    raise _as_ours(method, response.status, response.headers, data or {}, made=made)
+
+
+@asynccontextmanager
+async def _session_of(client: AsyncWebClient) -> AsyncIterator[aiohttp.ClientSession]:
+    if client.session is not None:
+        yield client.session
+    else:
+        async with aiohttp.ClientSession() as session:
+            yield session
 
 
 def _form(value: Any) -> str:
-    return str(value).lower() if isinstance(value, bool) else str(value)
+    if isinstance(value, dict | list | tuple | bool):
+        return json.dumps(value)
+    return str(value).encode("utf-8", "replace").decode()
 
 
 @asynccontextmanager
@@ -223,19 +243,16 @@ async def _mapped(name: str, *, made: bool) -> AsyncIterator[None]:
         if made:
             raise Uncertain(f"Slack did not answer {name}, so it may have done it or not.") from error
         raise ChannelUnavailable(f"Slack did not answer {name}; it is tried again.") from error
-    except AttributeError as error:  # the SDK meets a body that is no JSON object
-        raise ChannelUnavailable(f"Something else than Slack answered {name}; check the proxy.") from error
 
 
-def _as_ours(method: str, error: SlackApiError, *, made: bool) -> Exception:
-    response: Any = error.response
-    status: int = getattr(response, "status_code", 0) or getattr(response, "status", 0)
-    data = getattr(response, "data", None)
+def _as_ours(method: str, status: int, headers: Mapping[str, str], data: Json, *, made: bool) -> Exception:
+    if status in _NO_METHOD and method not in _ESSENTIAL and not text_at(data, "error"):
+        return Refusal(method, UNKNOWN_METHOD)
     try:
-        _check_status(status, response.headers, method, made=made)
+        _check_status(status, headers, method, made=made)
     except ChannelUnavailable as ours:
         return ours
-    if not isinstance(data, dict) or not data.get("error"):
+    if not text_at(data, "error"):
         return ChannelUnavailable(f"Slack answered {method} with {status} and no JSON; it is tried again.")
     return _of_code(method, data, made=made)
 

@@ -18,6 +18,7 @@ _DEADLINE_S = 60.0
 _CONNECT_S = 10.0
 _PIECE = 64 * 1024
 _WEB_PAGE = "text/html"
+_THIS_MACHINE = {"localhost", "127.0.0.1", "::1"}
 
 # Reasons, to be read behind "NAME was not read:".
 _NO_SCOPE = "Slack does not let Frontdesk read files; an administrator must add files:read and install it again"
@@ -130,12 +131,16 @@ class SlackFiles:
 def is_slacks(url: URL, api_url: URL) -> bool:
     """Tell whether URL is on the hosts of the API at API_URL: the same address, or one under the same domain.
 
-    https://slack.com/api/ has its files at https://files.slack.com; an emulator has them where it is itself.
+    https://slack.com/api/ has its files at https://files.slack.com; an emulator has them where it is itself, and on one
+    machine may call itself by another name.
     """
     if url.scheme != api_url.scheme or url.port != api_url.port or url.user is not None or not url.host:
         return False
     host, api_host = url.host.lower(), (api_url.host or "").lower()
-    return host == api_host or (api_url.scheme == "https" and host.endswith(f".{api_host.removeprefix('www.')}"))
+    here = {host, api_host} <= _THIS_MACHINE
+    return (
+        here or host == api_host or (api_url.scheme == "https" and host.endswith(f".{api_host.removeprefix('www.')}"))
+    )
 
 
 def _check(response: aiohttp.ClientResponse, file: Json) -> None:

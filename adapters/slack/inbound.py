@@ -9,7 +9,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from adapters.slack.markup import from_mrkdwn, from_rich_text
-from adapters.slack.payload import id_at, installation_of
+from adapters.slack.payload import channel_type_of, id_at, installation_of
 from core import listening
 from core.attached import MOST_FILES
 from core.commands import parse
@@ -21,7 +21,7 @@ from core.places import Place, Platform
 ANSWERED_SUBTYPES = ("", "file_share", "thread_broadcast")
 _SLACKBOT = "USLACKBOT"
 _MENTION = re.compile(r"<@([UW][A-Z0-9]{1,40})(\|[^<>]*)?>")
-_TS = re.compile(r"([0-9]{1,12})\.([0-9]{1,6})")
+_TS = re.compile(r"([0-9]{1,12})\.([0-9]{1,9})")  # Slack writes six digits, emulators up to nine
 _LIKED = ("+1", "thumbsup")
 _DISLIKED = ("-1", "thumbsdown")
 _NOTHING = "/start"  # what a mention without a word asks for
@@ -141,8 +141,7 @@ def _deleted(payload: Json, event: Json, before: Json, seen: Seen) -> Heard | Ig
     if refusal := _refusal(event, {**before, "ts": ts}, seen.bot):
         return Ignored(refusal)
     incoming = _incoming(payload, event, {**before, "ts": ts}, seen, text="", kind=Kind.DELETE)
-    direct = text_at(event, "channel_type") == "im"
-    return Heard(incoming, addressed=direct or mentions(text_at(before, "text"), seen.bot))
+    return Heard(incoming, addressed=incoming.message.direct or mentions(text_at(before, "text"), seen.bot))
 
 
 def _refusal(event: Json, message: Json, bot: Bot) -> str:
@@ -161,7 +160,7 @@ def _refusal(event: Json, message: Json, bot: Bot) -> str:
 
 def _said(payload: Json, event: Json, message: Json, seen: Seen) -> Heard | Ignored:
     written, files = text_at(message, "text"), files_of(message)
-    direct = text_at(event, "channel_type") == "im"
+    direct = channel_type_of(event) == "im"
     mentioned = mentions(written, seen.bot) or text_at(event, "type") == "app_mention"
     text = readable(message, seen)
     if not text and not files and not (direct or mentioned):
@@ -225,7 +224,7 @@ def _incoming(
         "ts": ts,
         "user": author,
         "user_team": text_at(message, "user_team") or text_at(message, "team") or installation,
-        "channel_type": text_at(event, "channel_type"),
+        "channel_type": channel_type_of(event),
     }
     if isinstance(shared := value_at(payload, "is_ext_shared_channel"), bool):
         address["ext_shared"] = shared
@@ -236,7 +235,7 @@ def _incoming(
             author=Author(author, seen.names.get(author, "")),
             text=text,
             installation=installation,
-            direct=text_at(event, "channel_type") == "im",
+            direct=channel_type_of(event) == "im",
         ),
         installation=installation,
         event_id=event_id_of(payload),
@@ -254,7 +253,8 @@ def _reaction(payload: Json, event: Json, seen: Seen) -> Heard | Ignored:
     item, author = object_at(event, "item"), text_at(event, "user")
     if name not in (*_LIKED, *_DISLIKED):
         return Ignored("this reaction rates nothing")
-    if text_at(event, "item_user") != seen.bot.user_id or text_at(item, "type") != "message":
+    # Without item_user, as emulators send it, the message itself says whether it was ours.
+    if text_at(event, "item_user") not in ("", seen.bot.user_id) or text_at(item, "type") != "message":
         return Ignored("it rates nothing of ours")
     if not author or author == seen.bot.user_id or not text_at(item, "channel"):
         return Ignored("nobody rated it")
@@ -315,7 +315,7 @@ def event_id_of(payload: Json) -> str:
 def micros(ts: str) -> int:
     """Read a Slack timestamp as microseconds since 1970; 0 where it is none."""
     found = _TS.fullmatch(ts)
-    return int(found[1]) * 1_000_000 + int(found[2].ljust(6, "0")) if found else 0
+    return int(found[1]) * 1_000_000 + int(found[2][:6].ljust(6, "0")) if found else 0
 
 
 def attachment(file: File) -> Attachment:

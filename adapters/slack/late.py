@@ -28,7 +28,7 @@ AT_ONCE_S = 600.0
 """After asking: so long Slack takes a person for active who does nothing."""
 
 _LONGEST_QUESTION = 300
-_TS = re.compile(r"\d{1,12}\.\d{1,6}")
+_TS = re.compile(r"\d{1,12}\.\d{1,9}")
 
 
 def is_late(line: Line, now_s: float) -> bool:

@@ -6,14 +6,15 @@ from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from typing import Any
 
-from adapters.slack.api import PATIENCE_S, Refusal, SlackApi
+from adapters.slack.api import PATIENCE_S, UNKNOWN_METHOD, Refusal, SlackApi, Token
 from adapters.slack.outbound import QUIET, Block, Part
 from core.errors import ChannelUnavailable, Rejected
 from core.outbox import Posting, Target
+from core.payloads import objects_at, text_at
 
 _BLOCKS = {"invalid_blocks", "invalid_blocks_format", "msg_blocks_too_long", "invalid_attachments"}
 _LOST = {"message_not_found", "cant_update_message", "edit_window_closed"}  # what stood there cannot be edited any more
-_TS = re.compile(r"\d{1,12}\.\d{1,6}")
+_TS = re.compile(r"\d{1,12}\.\d{1,9}")
 _EVENT = "frontdesk_answer"
 _LOOKED_AT = 15  # messages; what the strictest rate limit returns
 
@@ -53,9 +54,15 @@ class Line:
         return await self.api.call(method, team_id=self.team_id, patience_s=patience_s, **arguments)
 
     async def put(self, number: int, part: Part) -> None:
-        """Edit the message NUMBER where it stands there, else post it."""
-        if self.posting.message_id(number) is None or not await self.edit(number, part):
-            await self.post(number, part)
+        """Edit the message NUMBER where it stands there, else post it; where nothing can be edited, in its place."""
+        try:
+            if self.posting.message_id(number) is not None and await self.edit(number, part):
+                return
+        except Refusal as refusal:
+            if refusal.code != UNKNOWN_METHOD:
+                raise
+            await self._drop(number)
+        await self.post(number, part)
 
     async def post(self, number: int, part: Part, *, patience_s: float = PATIENCE_S) -> None:
         """Post a message once."""
@@ -66,24 +73,35 @@ class Line:
             said = await self._with_blocks(
                 "chat.postMessage", part, patience_s, thread_ts=self.thread_ts or None, **QUIET, **self._about(number)
             )
-            return str(said["ts"])
+            return text_at(said, "ts") or f"nameless:{number}"  # it stands there all the same
 
         await self.posting.post(number, send)
 
     async def edit(self, number: int, part: Part, *, patience_s: float = PATIENCE_S) -> bool:
-        """Edit a message; False, with its record dropped, where it cannot be edited any more."""
-        ts = self.posting.message_id(number)
+        """Edit a message; False, with its record dropped, where it cannot be edited any more.
+
+        Raises Refusal with UNKNOWN_METHOD where none can be edited at all.
+        """
+        ts = self.posting.message_id(number) or ""
+        if not _TS.fullmatch(ts):
+            raise Refusal("chat.update", UNKNOWN_METHOD)
         try:
             await self._update(ts, number, part, patience_s)
         except Refusal as refusal:
             if refusal.code not in _LOST:
                 raise
-            if refusal.code != "message_not_found":
-                with suppress(Rejected):
-                    await self.call("chat.delete", channel=self.channel, ts=ts)
-            await self.posting.forget(number)
+            if refusal.code == "message_not_found":
+                await self.posting.forget(number)
+            else:
+                await self._drop(number)
             return False
         return True
+
+    async def _drop(self, number: int) -> None:
+        """Delete a message that cannot be edited, where that can be done, and let go of it."""
+        with suppress(Rejected):
+            await self.delete(number)
+        await self.posting.forget(number)
 
     async def _update(self, ts: str | None, number: int, part: Part, patience_s: float) -> None:
         arguments = {"ts": ts, **self._about(number)}
@@ -158,7 +176,9 @@ class Line:
                 recipient_team_id=str(self.target.address.get("user_team") or self.team_id),
                 chunks=_chunks(text),
             )
-            return str(said["ts"])
+            if not text_at(said, "ts"):  # "ok" of a server that says so to everything
+                raise Refusal("chat.startStream", UNKNOWN_METHOD)
+            return text_at(said, "ts")
 
         await self.posting.post(number, send)
 
@@ -205,7 +225,7 @@ class Line:
                 limit=_LOOKED_AT,
                 include_all_metadata=True,
             )
-            messages = [found for found in said.get("messages", ()) if found.get("bot_id") == token.bot_id]
+            messages = [found for found in objects_at(said, "messages") if _is_ours(found, token)]
             return await self._own_of(messages, number)
         except (Rejected, ChannelUnavailable) as error:
             _log.info("It is not known whether a message was posted: %s", error)
@@ -227,6 +247,11 @@ class Line:
                 await self.call("chat.stopStream", patience_s=0.0, channel=self.channel, ts=ts)
                 return ts
         return None
+
+
+def _is_ours(message: Mapping[str, Any], token: Token) -> bool:
+    named = text_at(message, "bot_id"), text_at(message, "user")
+    return (named[0] or None) == token.bot_id or (named[1] or None) == token.bot_user_id
 
 
 def _chunks(text: str) -> list[dict[str, str]]:

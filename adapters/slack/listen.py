@@ -24,7 +24,7 @@ from adapters.slack.limits import SIGNATURE_WINDOW_S
 from adapters.slack.parts import Reply
 from core.errors import TooLarge, UsageError
 from core.meter import Counted, Meter, Timed
-from core.payloads import Json, parse_object, read_capped, text_at
+from core.payloads import Json, object_at, parse_object, read_capped, text_at
 from core.places import Platform
 from core.tracing import request_id
 
@@ -86,6 +86,8 @@ class Dispatcher:
         """Say how a payload of any shape is answered; what nobody hears is acknowledged, or it would come again."""
         if text_at(payload, "type") == "app_rate_limited":  # no event to Bolt
             return await self._router.event(payload, request_id)
+        if object_at(payload, "event"):  # some emulators call its envelope otherwise, and Bolt would not know it
+            payload = {**payload, "type": "event_callback"}
         context: dict[str, Any] = {"request_id": request_id}
         try:
             # Not "http": the body has been verified and read.

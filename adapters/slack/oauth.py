@@ -15,7 +15,7 @@ from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import Any, Protocol
-from urllib.parse import urlencode
+from urllib.parse import urlencode, urljoin
 
 import aiohttp
 from aiohttp import web
@@ -36,7 +36,6 @@ EVERY_WORKSPACE = "*"
 
 _COOKIE = "frontdesk_slack_state"
 _TIMEOUT_S = 10
-_AUTHORIZE_URL = "https://slack.com/oauth/v2/authorize"
 _BEGIN_AGAIN = "This link was used before, is older than five minutes, or was begun in another browser. Begin again."
 _HEADERS = {
     "Cache-Control": "no-store",
@@ -144,8 +143,12 @@ class OAuthApp:
     public_url: str  # of the web server, https://HOST
     api_url: str = BASE_URL
     workspaces: Collection[str] = ()  # team ids that may install it; EVERY_WORKSPACE for all
-    authorize_url: str = _AUTHORIZE_URL
     scopes: Collection[str] = SCOPES
+
+    @property
+    def authorize_url(self) -> str:
+        """Name where the browser is sent to: beside the Web API, which an emulator may stand in for."""
+        return urljoin(self.api_url.rstrip("/") + "/", "../oauth/v2/authorize")
 
     @property
     def redirect_url(self) -> str:

@@ -28,6 +28,10 @@ class Token(Protocol):
     """Who the app is in one workspace."""
 
     @property
+    def team_id(self) -> str:
+        """Name the workspace."""
+
+    @property
     def bot_user_id(self) -> str:
         """Name our user."""
 

@@ -10,6 +10,11 @@ def id_at(payload: Any, name: str) -> str:
     return text_at(payload, name) or text_at(payload, name, "id")
 
 
+def channel_type_of(event: Json) -> str:
+    """Name the kind of an event's channel, which mentions and emulators leave out: an id of D is a conversation."""
+    return text_at(event, "channel_type") or ("im" if text_at(event, "channel").startswith("D") else "")
+
+
 def installation_of(payload: Json) -> str:
     """Name the workspace in which the app was installed that hears this; the organisation for its own installs.
 

@@ -53,6 +53,7 @@ class Router:
 
     async def event(self, payload: Json, request_id: str = "") -> Reply:
         """Take an event in; everything is acknowledged but what could not be stored."""
+        payload = await self._placed(payload)
         kind = text_at(payload, "event", "type")
         if text_at(payload, "type") == "app_rate_limited":
             return self._rate_limited(payload)
@@ -64,6 +65,7 @@ class Router:
 
     async def command(self, payload: Json, request_id: str = "") -> Reply:
         """Carry a slash command out at once, or take it in."""
+        payload = await self._placed(payload)
         handled = await self._at_once("command", payload)
         if handled is not None:
             return handled
@@ -74,6 +76,7 @@ class Router:
 
     async def interaction(self, payload: Json, request_id: str = "") -> Reply:
         """Carry what was pressed, chosen or sent out at once, or take it in."""
+        payload = await self._placed(payload)
         handled = await self._at_once(text_at(payload, "type"), payload)
         if handled is not None:
             return handled
@@ -86,6 +89,16 @@ class Router:
     async def close(self) -> None:
         """Let go of words that are on their way."""
         await self._beside.close()
+
+    async def _placed(self, payload: Json) -> Json:
+        """Name the workspace where PAYLOAD does not, as emulators send it: there is only the one of the token."""
+        if installation_of(payload):
+            return payload
+        try:
+            token = await self._parts.workspaces.of("")
+        except (Rejected, StoreUnavailable, ChannelUnavailable):
+            return payload
+        return {**payload, "team_id": token.team_id}
 
     def _is_theirs(self, kind: str, payload: Json) -> bool:
         """Tell whether an event goes to the interactions first: of messages, only those in the channel of tickets."""

@@ -19,6 +19,7 @@ from yarl import URL
 from adapters.slack.api import call_once
 from adapters.slack.limits import MAX_SOCKETS
 from adapters.slack.listen import Dispatcher, parse_body
+from adapters.slack.parts import Reply
 from core.errors import Busy, ChannelUnavailable, Rejected, UsageError
 from core.meter import Meter, Timed
 from core.payloads import Json, object_at, text_at, value_at
@@ -26,6 +27,7 @@ from core.places import Platform
 
 CONNECTIONS = 2
 _AT_ONCE = 200  # envelopes of one process that are being stored
+_REMEMBERED = 1_000  # envelopes whose answer is known still
 
 _log = logging.getLogger(__name__)
 _quiet = logging.getLogger(f"{__name__}.sdk")  # where it is set to nothing, the SDK writes whole requests to it
@@ -89,6 +91,7 @@ class Sockets:
         self._readers: set[asyncio.Task[None]] = set()
         self._under_way: set[asyncio.Task[None]] = set()
         self._room = asyncio.Semaphore(_AT_ONCE)
+        self._replies: dict[str, asyncio.Future[Reply]] = {}  # by envelope, the oldest first
         self._asking = asyncio.Lock()  # one connection is asked for at a time
         self._not_before_s = float("-inf")  # Slack wants us to wait until then
 
@@ -207,17 +210,31 @@ class Sockets:
         if value_at(envelope, "retry_attempt"):
             _log.info("Slack sends an envelope again: %s", text_at(envelope, "retry_reason")[:60])
         try:
-            reply = await self._dispatcher.dispatch(object_at(envelope, "payload"), envelope_id[:64])
+            reply = await self._reply_to(envelope_id, object_at(envelope, "payload"))
             if reply.status >= 300:
                 return
             told: dict[str, Any] = {"envelope_id": envelope_id}
-            if reply.body is not None and value_at(envelope, "accepts_response_payload") is True:
+            if reply.body is not None and value_at(envelope, "accepts_response_payload") is not False:
                 told["payload"] = reply.body
             await line.wire.send_json(told)
         except (aiohttp.ClientError, OSError) as error:
             _log.warning("an acknowledgement did not reach Slack: %s", type(error).__name__)
             return
         self._meter.time(Timed.ACKNOWLEDGED, time.monotonic() - begun_s, platform=Platform.SLACK.value)
+
+    async def _reply_to(self, envelope_id: str, payload: Json) -> Reply:
+        """Have an envelope handled once, though it comes again before its acknowledgement or over all connections."""
+        if (known := self._replies.get(envelope_id)) is not None:
+            return await asyncio.shield(known)
+        coming = self._replies[envelope_id] = asyncio.get_running_loop().create_future()
+        reply = Reply(500)
+        try:
+            reply = await self._dispatcher.dispatch(payload, envelope_id[:64])
+        finally:
+            coming.set_result(reply)
+            if reply.status >= 300 or len(self._replies) > _REMEMBERED:
+                self._replies.pop(envelope_id if reply.status >= 300 else next(iter(self._replies)), None)
+        return reply
 
     async def _stop(self) -> None:
         """Read nothing more, acknowledge what was begun, and hang up."""

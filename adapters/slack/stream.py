@@ -85,7 +85,7 @@ class SlackReply:
         else:
             await self._publish(answer)
         await self._rest()
-        if self._manner.entitle is not None and not self._manner.abilities.lacks(line.team_id, "sessions"):
+        if self._manner.entitle is not None and not self._lacks("sessions"):
             await self._manner.entitle(line.target, answer)
 
     async def _finish_privately(self, answer: Answer, *, can_share: bool) -> None:
@@ -184,7 +184,7 @@ class SlackReply:
         """End the session's "processing", which the working signal and the start of a stream set."""
         line, abilities = self._line, self._manner.abilities
         begun = is_direct(line.target) or self._began_at
-        if begun and not self._rested and line.thread_ts and not abilities.lacks(line.team_id, "sessions"):
+        if begun and not self._rested and line.thread_ts and not self._lacks("sessions"):
             where = {"channel_id": line.channel, "thread_ts": line.thread_ts}
             try:
                 await line.call("agents.sessions.setStatus", patience_s=0.0, status="active", **where)
@@ -247,9 +247,14 @@ class SlackReply:
     async def _edit(self, text: str) -> float:
         if len(self._growing.text) - self._taken < _SHORT:  # so little is shown to its last character
             text = self._remaining(sound(self._growing.text))
-        if self._edited == text:
+        if self._edited == text or self._lacks("edits"):
             return _SOON_S
-        if not await self._line.edit(self._number, interim(text), patience_s=0.0):
+        try:
+            stands = await self._line.edit(self._number, interim(text), patience_s=0.0)
+        except Refusal as refusal:
+            self._manner.abilities.learn(self._line.team_id, "edits", refusal)
+            raise
+        if not stands:
             self._mode = _Mode.NOTHING
             return _SOON_S
         self._edited = text
@@ -260,14 +265,19 @@ class SlackReply:
             return _SOON_S
         if await self._start(text):
             return APPEND_EVERY_S
+        if self._lacks("edits"):  # what cannot be edited is shown once, when it is whole
+            return _SOON_S
         await self._line.post(self._number, interim(text), patience_s=0.0)
         self._mode, self._edited = _Mode.EDITS, text
         return limits.EDIT_PERIOD_S
 
+    def _lacks(self, what: str) -> bool:
+        return self._manner.abilities.lacks(self._line.team_id, what)
+
     async def _start(self, text: str) -> bool:
         """Begin a stream; False where there can be none."""
         line, abilities = self._line, self._manner.abilities
-        if not line.thread_ts or abilities.lacks(line.team_id, "streams"):
+        if not line.thread_ts or self._lacks("streams"):
             return False
         try:
             await line.start(self._number, text)

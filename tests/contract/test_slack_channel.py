@@ -10,6 +10,7 @@ from pathlib import Path
 
 import aiohttp
 import pytest
+from aiohttp import web
 
 from adapters.postgres.outbox import PostgresOutbox
 from adapters.slack.api import FixedTokens, Refusal, SlackApi
@@ -960,6 +961,137 @@ async def test_each_way_to_fail_is_told_apart(office, fault, post, edit):
             await office.api.call(method, **where, **more)
         assert type(error.value) is expected
     office.slack.clock.advance(2)
+
+
+# Emulators that stand in for Slack: they have less than it, and say so in their own ways
+
+
+@pytest.mark.parametrize("fault", ["unknown_method", "http_404", "http_405", "http_501", "nameless"])
+async def test_without_streams_an_answer_grows_in_edits(office, fault):
+    office.slack.misbehave("chat.startStream", *[fault] * 9)
+    posting = office.posting(await office.begin())
+    reply = office.out.reply(posting)
+    await office.write(reply, PIECES[:3], pause_s=4.0)
+    assert "Full-time employees have" in shown(one(office.stands()))
+    await reply.finish(SAID)
+    assert shown(one(office.stands())) == SAID.text
+    assert "chat.update" in office.called()
+    assert "chat.stopStream" not in office.called()
+
+
+@pytest.mark.parametrize("fault", ["unknown_method", "http_404"])
+async def test_where_nothing_can_be_edited_an_answer_is_posted_anew_and_the_next_one_once(office, fault):
+    office.slack.misbehave("chat.startStream", *[fault] * 9)
+    office.slack.misbehave("chat.update", *[fault] * 9)
+    for _ in range(2):
+        posting = office.posting(await office.begin())
+        reply = office.out.reply(posting)
+        await office.write(reply, PIECES, pause_s=4.0)
+        await reply.finish(SAID)
+    assert [shown(message) for message in office.stands()] == [SAID.text] * 2
+    assert office.called("chat.postMessage") == ["chat.postMessage"] * 3
+
+
+@pytest.mark.parametrize("pieces", [(), PIECES])
+async def test_a_post_of_which_nothing_is_said_but_that_it_was_made_is_not_made_again(office, pieces):
+    office.slack.misbehave("chat.startStream", *["http_404"] * 9)
+    office.slack.misbehave("chat.postMessage", "nameless")
+    posting = await office.answer(pieces=pieces)
+    assert len(office.stands()) <= 1
+    assert posting.message_id(0)
+    before = office.called("chat.postMessage")
+    await office.out.withdraw(await office.again(posting))
+    assert office.called("chat.postMessage") == before
+
+
+@pytest.mark.parametrize("method", ["agents.sessions.setStatus", "assistant.threads.setStatus"])
+async def test_without_sessions_and_statuses_nothing_is_signalled_and_the_answer_comes(office, method):
+    for each in ("agents.sessions.setStatus", "assistant.threads.setStatus", "agents.sessions.rename"):
+        office.slack.misbehave(each, *["http_404"] * 9)
+    target = await office.target(office.direct)
+    await office.out.working(target)
+    await office.answer(target=target)
+    assert shown(one(office.stands(office.direct))) == SAID.text
+    assert method not in office.called()
+
+
+async def test_a_message_that_names_no_bot_is_found_again_by_its_user(office, database):
+    posting = office.posting(await office.begin(), Dying(database))
+    with pytest.raises(asyncio.CancelledError):
+        await office.out.reply(posting).finish(SAID)
+    one(office.stands()).bot_id = ""
+    await office.out.reply(await office.again(posting)).finish(SAID)
+    assert office.called("chat.postMessage") == ["chat.postMessage"]
+
+
+def said(body, status=200, **headers):
+    return lambda: web.Response(body=body, status=status, headers=headers)
+
+
+OKAY = b'{"ok": true, "team_id": "T1", "user_id": "U1"}'
+
+
+@asynccontextmanager
+async def answering(reply):
+    """Serve a Web API that answers everything alike."""
+    bodies = []
+
+    async def handle(request):
+        bodies.append((request.content_type, dict(await request.post())))
+        return reply()
+
+    app = web.Application()
+    app.router.add_post("/api/{method}", handle)
+    runner = web.AppRunner(app, shutdown_timeout=0.1)
+    await runner.setup()
+    await web.TCPSite(runner, "127.0.0.1", 0).start()
+    host, port = runner.addresses[0][:2]
+    url = f"http://{host}:{port}/api/"
+    try:
+        async with aiohttp.ClientSession() as session:
+            tokens = FixedTokens("xoxb-1", session, base_url=url)
+            yield tokens, SlackApi(session, tokens, PreferredPacer(), base_url=url), bodies
+    finally:
+        await runner.cleanup()
+
+
+@pytest.mark.parametrize("kind", ["application/json", "text/plain", "text/html", "application/octet-stream"])
+async def test_an_answer_is_read_whatever_it_is_called(kind):
+    async with answering(said(OKAY, **{"Content-Type": kind})) as (tokens, api, bodies):
+        assert (await tokens.own()).team_id == "T1"
+        assert await api.call("chat.postMessage", team_id="T1", channel="C1", text="x") == json.loads(OKAY)
+        assert len(bodies) == 2
+
+
+async def test_structures_are_sent_in_a_form_which_every_method_reads():
+    async with answering(said(OKAY)) as (_, api, bodies):
+        blocks, text = [{"type": "divider"}], "ä \ud83d"
+        await api.call("chat.postMessage", team_id="T1", channel="C1", text=text, blocks=blocks, unfurl_links=False)
+    kind, form = bodies[-1]
+    assert kind == "application/x-www-form-urlencoded"
+    assert form == {"channel": "C1", "text": "ä ?", "blocks": '[{"type": "divider"}]', "unfurl_links": "false"}
+
+
+@pytest.mark.parametrize("body", [b'{"message": "Not Found"}', b"<html>no</html>", b"", b"[1]", b'{"error": {}}'])
+@pytest.mark.parametrize("status", [404, 405, 501])
+async def test_a_method_that_is_not_there_is_refused_and_one_that_must_be_there_is_awaited(status, body):
+    async with answering(said(OKAY)) as (tokens, _, _):
+        await tokens.own()
+        async with answering(said(body, status)) as (others, away, _):
+            away.tokens = tokens
+            with pytest.raises(Refusal, match=r"chat\.startStream: unknown_method"):
+                await away.call("chat.startStream", team_id="T1", channel="C1")
+            with pytest.raises(ChannelUnavailable):
+                await away.call("chat.postMessage", team_id="T1", channel="C1", text="x")
+            with pytest.raises(ChannelUnavailable):
+                await others.own()
+
+
+@pytest.mark.parametrize("body", [b'{"ok": true}', b'{"ok": true, "team_id": 5, "user_id": "U1"}'])
+async def test_a_server_that_does_not_say_whose_the_token_is_is_no_slack(body):
+    async with answering(said(body)) as (tokens, _, _):
+        with pytest.raises(ChannelUnavailable, match="SLACK_API_URL"):
+            await tokens.own()
 
 
 async def test_nothing_is_posted_twice_behind_our_back(office):

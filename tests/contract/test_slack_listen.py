@@ -279,6 +279,19 @@ async def test_what_nobody_handles_is_acknowledged(desk):
     assert await desk.rows() == []
 
 
+@pytest.mark.parametrize("kind", ["event_callback", "event"])
+async def test_what_names_neither_its_workspace_nor_itself_is_taken_in_once(desk, kind):
+    event = {"type": "message", "channel": "D1", "user": "U1", "text": "How long is it?", "ts": "1.0000012"}
+    for _ in range(3):
+        assert (await post(desk, json.dumps({"type": kind, "event": event}).encode()))[0] == 200
+    rows = await desk.rows()
+    assert [row["message"]["text"] for row in rows] == ["How long is it?"]
+    assert rows[0]["installation"] == rows[0]["address"]["team"] == desk.workspace.team_id
+    form = urlencode({"command": "/ask", "text": "Why?", "channel_id": "C1", "user_id": "U1", "trigger_id": "t1"})
+    assert (await post(desk, form.encode(), content_type="application/x-www-form-urlencoded"))[0] == 200
+    assert [row["installation"] for row in await desk.rows()] == [desk.workspace.team_id] * 2
+
+
 async def test_a_workspace_without_the_app_is_acknowledged_and_not_heard(desk):
     event = {"type": "message", "channel_type": "im", "channel": "D1", "user": "U1", "text": "hi", "ts": "1.000001"}
     body = json.dumps({"type": "event_callback", "team_id": "T9", "event": event, "event_id": "Ev1"})

@@ -47,7 +47,6 @@ class Site:
             public_url=self.url,
             api_url=self.slack.api_url,
             workspaces=self.allowed,
-            authorize_url=f"{self.slack.url}/oauth/v2/authorize",
         )
         app = web.Application()
         app.add_routes(OAuth(known, TENANT, self.store, self.tokens).routes())
@@ -127,6 +126,18 @@ async def test_all_scopes_of_the_manifest_are_asked_for(slack, site):
         asked = parse_qs(urlsplit(await begin(session, site)).query)
     assert set(asked["scope"][0].split(",")) == set(SCOPES)
     assert asked["redirect_uri"] == [f"{site.url}/slack/oauth_redirect"]
+
+
+@pytest.mark.parametrize(
+    ("api_url", "expected"),
+    [
+        ("https://slack.com/api/", "https://slack.com/oauth/v2/authorize"),
+        ("http://127.0.0.1:4000/api", "http://127.0.0.1:4000/oauth/v2/authorize"),
+        ("http://localhost:8000/slack/api/", "http://localhost:8000/slack/oauth/v2/authorize"),
+    ],
+)
+def test_the_browser_is_sent_to_whoever_answers_the_web_api(api_url, expected):
+    assert OAuthApp("1.2", "s", "https://help.example.org", api_url).authorize_url == expected
 
 
 async def test_the_token_is_not_to_be_read_in_the_database(slack, site, addresses):

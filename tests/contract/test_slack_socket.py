@@ -213,6 +213,22 @@ async def test_an_odd_message_breaks_nothing(raw):
         assert office.taken.texts() == ["A question"]
 
 
+@pytest.mark.parametrize("more", [{"accepts_response_payload": True}, {}])
+async def test_an_envelope_that_comes_over_every_connection_is_handled_once(more):
+    async with opened() as office:
+        office.taken.gate.clear()
+        form = {"command": "/ask", "text": "why", "channel_id": "C1", "user_id": "U1", "team_id": "T1"}
+        for socket in office.slack.open_sockets():
+            await socket.wire.send_json({"envelope_id": "e1", "type": "slash_commands", "payload": form, **more})
+        await office.slack.until(lambda: office.taken.events)
+        office.taken.gate.set()
+        await office.slack.until(lambda: len(office.slack.violations) == 2)  # the fake knows no such envelope
+        assert [violation.detail.count("You said why") for violation in office.slack.violations] == [1, 1]
+        await office.slack.open_sockets()[0].wire.send_json({"envelope_id": "e1", "payload": form})
+        await office.slack.until(lambda: len(office.slack.violations) == 3)
+        assert len(office.taken.events) == 1
+
+
 async def test_an_envelope_of_a_kind_nobody_knows_is_acknowledged():
     async with opened() as office:
         socket = office.slack.open_sockets()[0]

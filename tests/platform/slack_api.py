@@ -17,6 +17,7 @@ from tests.platform.slack_rates import T1, T3, T4, RateLimits
 from tests.platform.slack_state import Json, Message, ResponseUrl, SlackError, State, Workspace
 
 LOGIN_PAGE = "<!DOCTYPE html><html><head><title>Sign in | Slack</title></head><body>Sign in</body></html>"
+FLAGS = {"include_all_metadata", "include_locale", "reply_broadcast", "unfurl_links", "unfurl_media"}
 SETTLED_ELSEWHERE = {"oauth.v2.access": T4, "apps.connections.open": T1, "auth.revoke": T3, "apps.uninstall": T1}
 assert _more.STATUSES  # importing it registers its methods
 
@@ -35,7 +36,10 @@ class Dropped(Exception):
     """The connection ends without an answer."""
 
 
-def _decoded(value: Any) -> Any:
+def _decoded(name: str, value: Any) -> Any:
+    """Read an argument of a query or a form: structures are JSON there, and flags are words."""
+    if name in FLAGS and value in ("1", "0", "true", "false"):
+        return value in ("1", "true")
     if isinstance(value, str) and value[:1] in "[{":
         try:
             return json.loads(value)
@@ -49,17 +53,25 @@ async def arguments_of(request: web.Request) -> tuple[Json, str]:
 
     A token in JSON does not count; structures inside a query or a form are JSON.
     """
-    arguments: Json = {name: _decoded(value) for name, value in request.query.items()}
+    arguments: Json = {name: _decoded(name, value) for name, value in request.query.items()}
     token = str(arguments.pop("token", ""))
     if request.content_type == "application/json":
         body = json.loads(await request.read() or b"{}")
         arguments |= {name: value for name, value in body.items() if name != "token"}
     elif request.can_read_body:
         form = await request.post()
-        arguments |= {name: _decoded(value) for name, value in form.items()}
+        arguments |= {name: _decoded(name, value) for name, value in form.items()}
         token = str(arguments.pop("token", "")) or token
     header = request.headers.get("Authorization", "")
     return arguments, header[7:].strip() if header.lower().startswith("bearer ") else token
+
+
+async def uploaded(request: web.Request) -> bytes:
+    """Read the bytes of a file, which the SDKs send as they are or as the one part of a form."""
+    if request.content_type != "multipart/form-data":
+        return await request.read()
+    parts = [part for part in (await request.post()).values() if isinstance(part, web.FileField)]
+    return parts[0].file.read() if parts else b""
 
 
 def login_of(request: web.Request, arguments: Json) -> tuple[str, str]:
@@ -126,6 +138,8 @@ class Api:
         fault = self.faults[name].pop(0) if self.faults[name] else ""
         if fault == "reset":
             raise Dropped
+        if fault == "nameless":
+            return {}
         if fault not in ("", "lost"):
             raise SlackError(fault, **({"retry_after_s": 1} if fault == "ratelimited" else {}))
         answer = self._carry_out(name, arguments, token, request)
@@ -245,7 +259,7 @@ class Api:
         file = self.state.files.get(request.match_info["file_id"])
         if file is None or file.complete:
             return web.Response(status=404, text="not found")
-        file.content = await request.read()
+        file.content = await uploaded(request)
         return web.Response(text=f"OK - {len(file.content)}")
 
     async def respond(self, request: web.Request) -> web.Response:

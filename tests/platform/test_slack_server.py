@@ -632,6 +632,27 @@ async def test_a_file_needs_the_token_and_the_scope(slack, office):
     assert await office.refusal(office.client.files_info(file=other.file_id)) == "file_not_found"
 
 
+async def test_a_file_may_be_uploaded_as_a_form_as_the_sdk_for_javascript_does(slack, office):
+    place = await office.client.files_getUploadURLExternal(filename="a.txt", length=9)
+    form = aiohttp.FormData()
+    form.add_field("body", b"file text", filename="a.txt")
+    async with aiohttp.ClientSession() as session, session.post(place["upload_url"], data=form) as response:
+        assert response.status == 200
+    assert slack.state.files[place["file_id"]].content == b"file text"
+
+
+async def test_flags_in_a_form_are_flags_and_an_edit_keeps_the_metadata_it_does_not_name(slack, office):
+    metadata = {"event_type": "answer", "event_payload": {"part": 1}}
+    ts = await office.post(metadata=metadata)
+    form = {"channel": office.id, "ts": ts, "text": "edited", "unfurl_links": "false"}
+    await office.client.api_call("chat.update", data=form)
+    assert slack.calls[-1][1]["unfurl_links"] is False
+    for flag, expected in (("true", metadata), ("false", None)):
+        asked = {"channel": office.id, "ts": ts, "include_all_metadata": flag}
+        found = (await office.client.api_call("conversations.replies", data=asked))["messages"][0]
+        assert found.get("metadata") == expected
+
+
 async def test_a_file_is_uploaded_in_three_steps(slack, office):
     ts = await office.asked()
     done = await office.client.files_upload_v2(

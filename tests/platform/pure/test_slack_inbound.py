@@ -189,6 +189,22 @@ def test_a_thumb_on_our_answer_is_a_rating(name, rating):
     assert isinstance(from_event(callback({**event, "reaction": "tada"}), SEEN), Ignored)
 
 
+def test_what_leaves_out_the_kind_of_its_channel_and_whose_the_message_is_is_heard_all_the_same():
+    where = {"channel": "D1", "ts": TS}
+    said = heard(callback({"type": "message", "user": "U0ANNA", "text": "How long is it?", **where})).incoming
+    assert said.message.direct
+    assert said.address["channel_type"] == "im"
+    both = {"message": {"user": "U0ANNA", "text": "B", "ts": TS, "edited": {"ts": TS}}, "previous_message": {}}
+    edited = heard(callback({"type": "message", "subtype": "message_changed", "channel": "D1", **both}))
+    assert edited.addressed
+    before = {"user": "U0ANNA", "ts": TS, "text": "A"}
+    gone = {"type": "message", "subtype": "message_deleted", "channel": "D1", "previous_message": before}
+    assert heard(callback(gone)).addressed
+    item = {"type": "message", "channel": "C1", "ts": TS}
+    rated = heard(callback({"type": "reaction_added", "user": "U0ANNA", "reaction": "+1", "item": item}))
+    assert rated.incoming.kind is Kind.FEEDBACK
+
+
 def test_the_stop_button_names_the_stream():
     event = {"type": "agent_session_stopped", "channel": "D1", "thread_ts": TS, "user": "U0ANNA"}
     incoming = heard(callback({**event, "streaming_message_ts": ["2.000001"]})).incoming
@@ -428,6 +444,7 @@ def test_a_body_is_json_or_a_form():
 def test_timestamps_are_microseconds():
     assert micros("1700000050.000200") == 1_700_000_050_000_200
     assert micros("1.5") == 1_500_000
+    assert micros("1700000050.0002009") == 1_700_000_050_000_200
     assert micros("x") == micros("") == micros("1700000050") == 0
 
 
@@ -463,6 +480,9 @@ def test_no_bytes_are_a_ticket_by_chance(data):
         ("https://acme.slack.com/a", "https://slack.com/api/", True),
         ("https://files.slack-gov.com/a", "https://slack-gov.com/api/", True),
         ("http://127.0.0.1:4000/files/a", "http://127.0.0.1:4000/api/", True),
+        ("http://localhost:4000/files/a", "http://127.0.0.1:4000/api/", True),
+        ("http://localhost:4001/files/a", "http://127.0.0.1:4000/api/", False),
+        ("http://localhost/files/a", "https://slack.com/api/", False),
         ("http://files.slack.com/a", "https://slack.com/api/", False),
         ("https://slack.com.evil.example/a", "https://slack.com/api/", False),
         ("https://evilslack.com/a", "https://slack.com/api/", False),
