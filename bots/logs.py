@@ -29,7 +29,8 @@ _TRACEBACK = "Traceback (most recent call last):"
 _OURS = frozenset(("request_id", "timestamp", "level", "logger"))
 _PLAIN = (int, float, bool, type(None))
 _STANDARD = frozenset(logging.makeLogRecord({}).__dict__) | {"message", "asctime", "taskName"}
-_QUIET = ("procrastinate", "asyncio", "httpx", "httpcore", "openai", "opentelemetry")  # they tell every step they take
+_QUIET = ("procrastinate", "asyncio", "httpx", "httpcore", "markdown_it", "openai", "opentelemetry")
+"""They tell every step they take."""
 
 Event = MutableMapping[str, Any]
 

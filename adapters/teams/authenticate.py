@@ -24,11 +24,11 @@ from botframework.connector.auth import VerifyOptions
 from botframework.connector.auth.jwt_token_extractor import JwtTokenExtractor
 from jwt.algorithms import RSAAlgorithm
 
+from adapters.teams.payload import CHANNEL
 from core.errors import ChannelUnavailable, Refused, UsageError
 from core.payloads import Json, objects_at, text_at
 
 METADATA_URL = "https://login.botframework.com/v1/.well-known/openidconfiguration"
-CHANNEL = "msteams"
 
 _SKEW_S = 5 * 60
 _KEYS_S = 24 * 3_600.0  # how long keys are good, as Microsoft advises

@@ -138,6 +138,17 @@ def job_card(text: str) -> dict[str, Any]:
     return make_card([text_block(cut(first, 500)), *lines])
 
 
+def with_submits(held: Any) -> Any:
+    """Return cards without Action.Execute: Web Chat and its kin neither do it nor take what stands in its place."""
+    if isinstance(held, list):
+        return [with_submits(one) for one in held]
+    if not isinstance(held, dict):
+        return held
+    if held.get("type") == "Action.Execute" and "fallback" in held:
+        return held["fallback"]
+    return {name: with_submits(one) for name, one in held.items() if name != "refresh"}
+
+
 # What an invoke is answered with: the HTTP status is always 200, its own status is in the body.
 
 

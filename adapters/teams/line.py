@@ -16,6 +16,9 @@ from core.outbox import Posting, Sent
 
 T = TypeVar("T")
 
+UNNAMED = "unnamed"
+"""Recorded of a message to which the connector gave no id, as some do outside Teams: it can only be posted anew."""
+
 
 class Audience(IntEnum):
     """Who sees a message; counted into the number of its part, as no message can change from one to another."""
@@ -39,6 +42,7 @@ class Line:
         self.target = posting.delivery.target
         self._references = references
         self._address: dict[str, Any] | None = None
+        self._posted: dict[int, Activity] = {}
 
     async def address(self) -> dict[str, Any]:
         """Return where the conversation is reached now."""
@@ -56,7 +60,9 @@ class Line:
             try:
                 await self.change(known, activity, address, patience_s=patience_s)
             except Refusal as refusal:
-                if not refusal.is_gone:
+                if refusal.is_unable and self._posted.get(number) == activity:
+                    return
+                if not (refusal.is_gone or refusal.is_unable):
                     raise
                 await self.posting.forget(number)
             else:
@@ -64,10 +70,11 @@ class Line:
         elsewhere = at is not None and at.get("conversation") != self.target.address.get("conversation")
 
         async def send(_: str) -> str:
-            sent = await self.send(activity, address, patience_s=patience_s)
+            sent = await self.send(activity, address, patience_s=patience_s) or UNNAMED
             return f"{address['conversation']}/{sent}" if elsewhere else sent
 
         await self.posting.post(number, send)
+        self._posted[number] = activity
 
     async def send(self, activity: Activity, at: Mapping[str, Any], *, patience_s: float = PATIENCE_S) -> str:
         """Post ACTIVITY to the conversation of AT and return its id; raises as Transport.send."""
@@ -78,6 +85,8 @@ class Line:
     ) -> None:
         """Put ACTIVITY in place of the message recorded as KNOWN; raises as Transport.update."""
         where, message_id = _where(known, at)
+        if message_id == UNNAMED:
+            raise Refusal(501, "", "The message was given no id.")
         await self._reach(where, lambda to: self.transport.update(to, message_id, activity, patience_s=patience_s))
 
     async def _reach(self, at: Mapping[str, Any], call: Callable[[Mapping[str, Any]], Awaitable[T]]) -> T:
@@ -100,7 +109,7 @@ class Line:
         Raises Refusal where ACTIVITY is too large, and where the reader has stopped the stream.
         """
         sent = next((sent for sent in self.posting.delivery.sent if sent.part == 0), None)
-        if sent is None or (datetime.now(UTC) - sent.at).total_seconds() > STREAM_S:
+        if sent is None or sent.message_id == UNNAMED or (datetime.now(UTC) - sent.at).total_seconds() > STREAM_S:
             return False
         try:
             await self.transport.send(await self.address(), final(activity, sent.message_id))
@@ -130,7 +139,7 @@ class Line:
         if known is None:
             return
         where, message_id = _where(known, await self.address())
-        with suppress(Refusal):
+        with suppress(Refusal):  # it stands there still where the connector deletes nothing
             await self._reach(where, lambda to: self.transport.delete(to, message_id))
         await self.posting.forget(number)
 

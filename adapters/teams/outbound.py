@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
-from adapters.teams.cards import answer_card, attachment, cut, has_address, job_card, ticket_card
+from adapters.teams.cards import answer_card, attachment, cut, has_address, job_card, ticket_card, with_submits
 from adapters.teams.inbound import Scope
 from adapters.teams.limits import (
     CITATION_ABSTRACT,
@@ -17,6 +17,7 @@ from adapters.teams.limits import (
     SUGGESTED_PROMPTS,
 )
 from adapters.teams.markup import escape, plain, to_teams
+from adapters.teams.payload import is_teams
 from core import wording
 from core.commands import BY_NAME, summary
 from core.documents import Citation
@@ -218,6 +219,8 @@ def addressed(activity: Mapping[str, Any], address: Mapping[str, Any], *, reply_
         "from": {"id": address.get("bot", ""), "name": address.get("bot_name", "")},
         "conversation": {"id": address.get("conversation", "")},
     }
+    if "attachments" in sent and not is_teams(address):
+        sent["attachments"] = with_submits(sent["attachments"])
     if reply_to:
         sent["replyToId"] = reply_to
     if address.get("private") and address.get("scope") != Scope.PERSONAL:

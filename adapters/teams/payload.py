@@ -1,11 +1,13 @@
 """Read what Teams sends: who and where, in whichever of its shapes they come."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
+from typing import Any
 from urllib.parse import urlsplit
 
 from core.payloads import Json, text_at
 
+CHANNEL = "msteams"
 _THREAD = ";messageid="
 
 
@@ -37,6 +39,11 @@ def tenant_of(activity: Json) -> str:
 def installation_of(activity: Json) -> str:
     """Name the bot in the tenant that an activity was sent to."""
     return f"{tenant_of(activity)}/{text_at(activity, 'recipient', 'id')}"
+
+
+def is_teams(address: Mapping[str, Any]) -> bool:
+    """Tell whether an address is one in Teams; else it is in another channel, which a client on this machine plays."""
+    return address.get("channelId") in (None, "", CHANNEL)
 
 
 def host_allowed(url: str, hosts: Sequence[str]) -> bool:

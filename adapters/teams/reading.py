@@ -19,7 +19,8 @@ FOREIGN_HOST = "it lies on a server that I may not fetch from"
 PERSONAL_ONLY = "files can be read in the personal chat alone; send it to me there"
 NO_ADDRESS = "it came without an address"
 
-_FILE = "application/vnd.microsoft.teams.file.download.info"
+FILE = "application/vnd.microsoft.teams.file.download.info"
+"""The type of an attachment that is a file of a personal chat."""
 _UNREAD = ("text/html", "messageReference", "application/vnd.microsoft.teams.messaging-announcementBanner")
 _CARD = "application/vnd.microsoft.card."
 _AT = re.compile(r"<at\b[^<>]*>(.*?)</at>", re.IGNORECASE | re.DOTALL)
@@ -95,15 +96,20 @@ def read_attachments(
     files: list[File] = []
     refused: list[Attachment] = _left_out(activity)
     for item in objects_at(activity, "attachments"):
-        media_type = text_at(item, "contentType")
-        if media_type in _UNREAD or media_type.startswith(_CARD) or not media_type:
+        if not is_file(item):
             continue
-        found = _read_file(item, media_type, hosts)
+        found = _read_file(item, text_at(item, "contentType"), hosts)
         if isinstance(found, File):
             files.append(found)
         else:
             refused.append(found)
     return tuple(files[:_MOST_FILES]), tuple(refused[:_MOST_FILES])
+
+
+def is_file(item: Json) -> bool:
+    """Tell whether an attachment is a file or picture, and not a card, a quote or the HTML copy of the text."""
+    media_type = text_at(item, "contentType")
+    return bool(media_type) and media_type not in _UNREAD and not media_type.startswith(_CARD)
 
 
 def _left_out(activity: Json) -> list[Attachment]:
@@ -121,7 +127,7 @@ def _read_file(item: Json, media_type: str, hosts: Sequence[str]) -> File | Atta
     name = text_at(item, "name") or "file"
     if media_type.startswith("image/"):
         return Attachment(name, media_type, 0, reason=PICTURE)
-    if media_type != _FILE:
+    if media_type != FILE:
         return Attachment(name, media_type, 0, reason=PERSONAL_ONLY)
     url, suffix = text_at(item, "content", "downloadUrl"), text_at(item, "content", "fileType")
     if not url:

@@ -28,6 +28,7 @@ from adapters.teams.outbound import (
     streaming,
     welcome,
 )
+from adapters.teams.payload import is_teams
 from adapters.teams.transport import Refusal
 from core import wording
 from core.domain import Answer, Origin, TicketState
@@ -73,8 +74,7 @@ class TeamsReply:
     @property
     def streams(self) -> bool:
         """Tell whether the answer is shown while it grows."""
-        address = self._line.target.address
-        return address.get("scope") == Scope.PERSONAL and self._is_new and not self._over
+        return self._is_new and not self._over and _has_streams(self._line.target.address)
 
     async def write(self, text: str) -> None:
         """Show the next piece when it is time."""
@@ -137,7 +137,10 @@ class TeamsReply:
         self._begun_at = self._manner.clock()
 
         async def begin(_: str) -> str:
-            return await line.send(make(1, ""), address, patience_s=0.0)
+            stream_id = await line.send(make(1, ""), address, patience_s=0.0)
+            if not stream_id:
+                raise Refusal(200, "", "The stream was given no id, so that it cannot go on.")
+            return stream_id
 
         self._sequence = 1
         taken = await self._attempt(line.posting.post(0, begin), self._manner.period_s)
@@ -268,7 +271,7 @@ class TeamsReply:
         audience = _audience(address, scope)
         await self._line.leave(audience)
         parts = self._parts(answer, scope, limit_units)
-        ended = scope is Scope.PERSONAL and await self._end_stream(parts[0])
+        ended = _has_streams(address) and await self._end_stream(parts[0])
         if self._stopped:  # which may have been heard just now
             parts = self._parts(answer, scope, limit_units)
         for number, part in enumerate(parts):
@@ -333,6 +336,11 @@ def _audience(address: Mapping[str, Any], scope: Scope) -> Audience:
 
 def _numbers(audience: Audience, parts: Collection[Activity]) -> range:
     return range(audience, audience + len(parts))
+
+
+def _has_streams(address: Mapping[str, Any]) -> bool:
+    """Tell whether answers are streamed there: Web Chat, for one, drops the card of a message that ends a stream."""
+    return _scope(address) is Scope.PERSONAL and is_teams(address)
 
 
 def _scope(address: Mapping[str, Any]) -> Scope:

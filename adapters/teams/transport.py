@@ -50,6 +50,11 @@ class Refusal(Rejected):
         return self.status == 404
 
     @property
+    def is_unable(self) -> bool:
+        """Tell whether this connector does such a thing never: those outside Teams change and delete nothing."""
+        return self.status in (405, 501)
+
+    @property
     def is_stop(self) -> bool:
         """Tell whether a reader has stopped the stream."""
         return "canceled by user" in self.said

@@ -6,6 +6,7 @@ import pytest
 from pydantic import SecretStr
 
 from adapters.teams.authenticate import Authenticator, is_loopback
+from adapters.teams.local import TENANT
 from bots.platforms import wants_teams
 from bots.settings import Settings
 from bots.teams import _warn, file_secret, open_link, tenants, wrong_settings
@@ -48,6 +49,13 @@ def test_nothing_starts_without_an_app_id():
         Authenticator(" ", None)
     with pytest.raises(UsageError, match="TEAMS_APP_PASSWORD"):
         open_link(Settings(teams_app_id="x", teams_tenant_id=CONTOSO), None, None)
+
+
+def test_clients_that_know_no_tenant_can_be_served_where_tenants_are_named():
+    assert tenants(Settings(teams_authentication="off"))(TENANT) == 1
+    named = Settings(teams_authentication="off", teams_tenants=f"{CONTOSO},{TENANT}=7")
+    assert wrong_settings(named) == []
+    assert (tenants(named)(TENANT), tenants(named)(OTHER)) == (7, None)
 
 
 def test_authentication_is_off_on_loopback_alone():

@@ -2,7 +2,6 @@
 
 import asyncio
 import json
-import secrets
 from collections import defaultdict
 from typing import Any
 
@@ -10,13 +9,15 @@ from aiohttp import web
 
 from tests.platform.teams_keys import ISSUER, Keys
 from tests.platform.teams_rates import MEMBERS, SEND, RateLimits
+from tests.platform.teams_roster import Roster
 from tests.platform.teams_rules import TeamsError, bad, check_activity, unmarked
-from tests.platform.teams_state import Chat, Json, Message, State, User
+from tests.platform.teams_state import Chat, Json, Message, State
 from tests.platform.teams_streams import Streams, stream_entity
 
 TOKEN_S = 3_600.0
 SCOPE = "https://api.botframework.com/.default"
 _ACTIVITIES = "/teams/{region}/{tenant}/v3/conversations/{conversation}/activities"
+_TEAM = "/teams/{region}/{tenant}/v3/teams/{conversation}"
 
 
 class Connector:
@@ -26,6 +27,7 @@ class Connector:
         self.state, self.keys, self.secret, self.token_tenant = state, keys, secret, token_tenant
         self.rates = RateLimits(state.clock)
         self.streams = Streams(state)
+        self.roster = Roster(state)
         self.url = ""
         self.region = "amer"
         self.token_fetches = 0
@@ -50,9 +52,11 @@ class Connector:
             web.post(_ACTIVITIES + "/{activity}", self._guarded("send", self._send)),
             web.put(_ACTIVITIES + "/{activity}", self._guarded("update", self._update)),
             web.delete(_ACTIVITIES + "/{activity}", self._guarded("delete", self._delete)),
-            web.get(members + "/members", self._guarded("members", self._members)),
-            web.get(members + "/pagedmembers", self._guarded("members", self._paged)),
-            web.get(members + "/members/{member}", self._guarded("members", self._member)),
+            web.get(members + "/members", self._guarded("members", self.roster.members)),
+            web.get(members + "/{paged:paged[mM]embers}", self._guarded("members", self.roster.paged)),
+            web.get(members + "/members/{member}", self._guarded("members", self.roster.member)),
+            web.get(_TEAM, self._guarded("team", self.roster.team)),
+            web.get(_TEAM + "/conversations", self._guarded("team", self.roster.channels)),
             web.get("/teams/{region}/{tenant}/v3/attachments/{file}/views/original", self._guarded("view", self._view)),
             web.get("/files/{file}", self._download),
             web.put("/files/{file}", self._upload),
@@ -82,7 +86,7 @@ class Connector:
         if refusal:
             error, description = refusal
             return web.json_response({"error": error, "error_description": description}, status=400)
-        token = secrets.token_urlsafe(24)
+        token = self.keys.access_token(self.token_tenant, TOKEN_S)
         self._tokens[token] = self.state.clock.now() + TOKEN_S
         return web.json_response({"token_type": "Bearer", "expires_in": int(TOKEN_S), "access_token": token})
 
@@ -141,7 +145,7 @@ class Connector:
         body = await self._body(request)
         self.calls.append((operation, conversation, body))
         table = MEMBERS if operation == "members" else SEND
-        seconds = self.rates.wait_s(operation, conversation, table) if operation != "view" else 0
+        seconds = self.rates.wait_s(operation, conversation, table) if operation not in ("view", "team") else 0
         if seconds:
             raise TeamsError(429, "TooManyRequests", "API calls quota exceeded! Maximum admitted per thread.", seconds)
         found: web.StreamResponse = await handle(request, body)
@@ -272,38 +276,7 @@ class Connector:
         self._own(request).deleted = True
         return web.json_response({})
 
-    # Members and files
-
-    def shown(self, user: User) -> Json:
-        return {
-            "id": user.user_id,
-            "name": user.name,
-            "aadObjectId": user.aad_id,
-            "objectId": user.aad_id,
-            "userPrincipalName": f"{user.name}@{user.tenant.name}.example",
-            "userRole": "user",
-            "tenantId": user.tenant.tenant_id,
-        }
-
-    async def _members(self, request: web.Request, _: Json) -> web.Response:
-        chat, _conversation = self._chat(request)
-        return web.json_response([self.shown(user) for user in chat.members])
-
-    async def _paged(self, request: web.Request, _: Json) -> web.Response:
-        chat, _conversation = self._chat(request)
-        size, start = int(request.query.get("pageSize", "50")), int(request.query.get("continuationToken", "0"))
-        found: Json = {"members": [self.shown(user) for user in chat.members[start : start + size]]}
-        if start + size < len(chat.members):
-            found["continuationToken"] = str(start + size)
-        return web.json_response(found)
-
-    async def _member(self, request: web.Request, _: Json) -> web.Response:
-        chat, _conversation = self._chat(request)
-        wanted = request.match_info["member"]
-        for user in chat.members:
-            if wanted in (user.user_id, user.aad_id):
-                return web.json_response(self.shown(user))
-        raise TeamsError(404, "MemberNotFoundInConversation", "The member is not in the conversation.")
+    # Files
 
     async def _view(self, request: web.Request, _: Json) -> web.Response:
         return await self._download(request)

@@ -231,8 +231,46 @@ async def test_what_the_sdks_own_client_sends_arrives(teams, office):
     assert [one.text for one in teams.thread(office.channel, shown)] == ["from the SDK", "in the thread"]
     await client.conversations.delete_activity(shown.conversation, replied.id)
     assert len(teams.thread(office.channel, shown)) == 1
+    teams.connector.roster.smallest_page = 1
     found = await client.conversations.get_conversation_paged_members(conversation, page_size=1)
     assert (len(found.members), found.continuation_token) == (1, "1")
+
+
+async def test_the_people_and_channels_of_a_team_are_told_as_microsofts_clients_ask_for_them(teams, office):
+    """The JavaScript SDKs ask for a team by its id, spell a path their own way and read e-mail addresses."""
+    office.token = (await office.get_token())[1]["access_token"]
+    other = teams.channel(office.ann, name="Lunch", team_id=office.channel.team_id)
+    base = teams.service_url(office.channel).rstrip("/")
+    team = office.channel.team_id
+
+    async def get(path):
+        headers = {"Authorization": f"Bearer {office.token}"}
+        async with office.session.get(f"{base}/v3{path}", headers=headers) as response:
+            return response.status, await response.json()
+
+    status, people = await get(f"/conversations/{team}/members")
+    assert (status, {one["email"] for one in people}) == (200, {"ann@contoso.example", "bob@contoso.example"})
+    for spelling in ("pagedmembers", "pagedMembers"):
+        status, page = await get(f"/conversations/{team}/{spelling}?pageSize=1")
+        assert (status, len(page["members"])) == (200, 2), "no page is smaller than fifty"
+    status, one = await get(f"/conversations/{team}/members/{office.bob.aad_id}")
+    assert (status, one["id"], one["givenName"]) == (200, office.bob.user_id, "bob")
+    about = await get(f"/teams/{team}")
+    assert (about[0], about[1]["channelCount"], about[1]["memberCount"]) == (200, 2, 2)
+    status, channels = await get(f"/teams/{team}/conversations")
+    assert [one["id"] for one in channels["conversations"]] == [office.channel.conversation_id, other.conversation_id]
+    assert (await get("/teams/19:nobody@thread.tacv2"))[0] == 404
+    assert (await get(f"/conversations/{team}/pagedmembers?continuationToken=x"))[0] == 400
+    office.channel.installed = other.installed = False
+    assert (await get(f"/conversations/{team}/members"))[0] == 403
+
+
+async def test_a_bots_token_is_a_jwt_that_names_who_it_is_for(teams, office):
+    """Microsoft's Teams SDK decodes it before it sends anything."""
+    first, second = [(await office.get_token())[1]["access_token"] for _ in range(2)]
+    claims = jwt.decode(first, options={"verify_signature": False})
+    assert (claims["aud"], claims["appid"], claims["tid"]) == (ISSUER, teams.app_id, teams.token_tenant)
+    assert first != second
 
 
 async def test_what_cannot_be_written_is_refused_as_teams_does(teams, office):
