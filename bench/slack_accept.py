@@ -49,6 +49,7 @@ SLOWEST_S = 0.1
 
 @dataclass(frozen=True, slots=True)
 class _Token:
+    team_id: str = "T0BENCH"
     bot_user_id: str = "U0BOT"
     bot_id: str = "B0BOT"
     app_id: str = "A0APP"

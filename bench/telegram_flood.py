@@ -16,8 +16,9 @@ from collections import Counter, defaultdict, deque
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from adapters.telegram.api import TelegramApi, _TooMany
+from adapters.telegram.api import TelegramApi
 from adapters.telegram.channel import TelegramChannel
+from adapters.telegram.responses import TooMany
 from core.domain import Answer, Origin
 from core.errors import Busy
 from core.outbox import Delivery, Posting, Purpose, Target
@@ -103,7 +104,7 @@ class StrictTelegram:
             seconds = self._random.randint(1, 20)
             self._held[chat] = now + seconds * 1_000_000
             self.told += 1
-            raise _TooMany(seconds)
+            raise TooMany(seconds)
         self._message_id += 1
         return {"message_id": self._message_id}
 
@@ -124,7 +125,7 @@ class SimulatedApi(TelegramApi):
     async def _send(self, method: str, arguments: Mapping[str, Any], timeout_s: float) -> Any:  # noqa: ARG002
         try:
             return self._telegram.take(method, arguments)
-        except _TooMany as error:
+        except TooMany as error:
             raise error from None
 
 

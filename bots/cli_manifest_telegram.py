@@ -42,9 +42,10 @@ async def _apply(frontdesk: Frontdesk) -> None:
             if api.refused:
                 err.print(api.refused, markup=False)
                 continue
-            for sentence in await apply_manifest(api, make_manifest(), await _administrators(frontdesk, api)):
+            told = await apply_manifest(api, make_manifest(), await _administrators(frontdesk, api))
+            for sentence in told:
                 err.print(sentence, markup=False)
-            show(f"The bot {api.name} has its commands, its descriptions and its menu.")
+            show(f"The bot {api.name} has {'all else' if told else 'its commands, descriptions and menu'}.")
 
 
 async def _administrators(frontdesk: Frontdesk, api: TelegramApi) -> list[str]:

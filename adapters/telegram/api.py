@@ -7,13 +7,11 @@ a halt as soon as another call ends. Results stay plain JSON, so that one object
 import asyncio
 import hashlib
 import hmac
-import json
 import logging
 import time
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import nullcontext
 from dataclasses import dataclass
-from http import HTTPStatus
 from typing import Any
 from urllib.parse import quote
 
@@ -28,11 +26,12 @@ from telegram.error import (
     NetworkError,
     TelegramError,
 )
-from telegram.request import HTTPXRequest
 
 from adapters.telegram.limited import HOLD_S, Limits
+from adapters.telegram.responses import UNKNOWN_METHOD, Request, TooMany
 from core.errors import Busy, ChannelUnavailable, FrontdeskError, Rejected, Uncertain, UsageError
 from core.pacing import TELEGRAM_BOT, TELEGRAM_GROUP, TELEGRAM_PRIVATE, Pacer, Rate, Rule, Slot
+from core.payloads import integer_at, text_at
 
 BASE_URL = "https://api.telegram.org"
 PATIENCE_S = 5.0  # for a turn, before the caller is told to come back
@@ -67,6 +66,11 @@ class Refusal(Rejected):
         """Tell whether one of WORDS, in small letters, stands in the description."""
         return any(word in self.description for word in words)
 
+    @property
+    def is_of_method(self) -> bool:
+        """Tell whether the server does not know the method at all."""
+        return self.description == UNKNOWN_METHOD.lower()
+
 
 class Conflicted(Busy):
     """Say that somebody else reads the bot's updates, or a webhook does."""
@@ -78,32 +82,6 @@ class Me:
 
     bot_id: int
     username: str = ""
-
-
-class _TooMany(TelegramError):
-    """Say how long Telegram wants us to wait; the library's own error warns of its future whenever it is made."""
-
-    def __init__(self, retry_after_s: float) -> None:
-        super().__init__("Too Many Requests")
-        self.retry_after_s = retry_after_s
-
-
-class _Request(HTTPXRequest):
-    """The library's requests, with the seconds of a 429 as they came."""
-
-    async def do_request(self, *arguments: Any, **more: Any) -> tuple[int, bytes]:
-        """Send a request and return status and body; raises _TooMany."""
-        status, body = await super().do_request(*arguments, **more)
-        if status == HTTPStatus.TOO_MANY_REQUESTS:
-            raise _TooMany(_retry_after_s(body))
-        return status, body
-
-
-def _retry_after_s(body: bytes) -> float:
-    try:
-        return float(json.loads(body)["parameters"]["retry_after"])
-    except (ValueError, KeyError, TypeError):
-        return 1.0
 
 
 class _Bot(Bot):
@@ -146,8 +124,8 @@ class TelegramApi:
             "pool_timeout": 5.0,
             "media_write_timeout": _UPLOAD_S,
         }
-        self._calling = _Request(connection_pool_size=_CONNECTIONS, **timeouts)
-        self._polling = _Request(connection_pool_size=_POLLING_CONNECTIONS, **timeouts)
+        self._calling = Request(connection_pool_size=_CONNECTIONS, **timeouts)
+        self._polling = Request(connection_pool_size=_POLLING_CONNECTIONS, **timeouts)
         self._bot = _Bot(
             token,
             base_url=f"{base_url.rstrip('/')}/bot",
@@ -160,6 +138,8 @@ class TelegramApi:
         self._moved: dict[str, int] = {}
         self._limits = Limits(clock)
         self.refused = ""  # what Telegram says of the token, where it refuses it
+        self.stands_in = base_url.rstrip("/") != BASE_URL  # whether it is a server that may keep to less than Telegram
+        self.unknown: set[str] = set()  # methods that the server does not know
 
     def sign(self, purpose: str, text: str) -> str:
         """Sign TEXT by the token, as 64 hexadecimal digits: every process that has the token can tell."""
@@ -179,8 +159,12 @@ class TelegramApi:
                 except UsageError as error:
                     self.refused = str(error)
                     raise
+                except Refusal as refusal:
+                    _log.warning("It is not known what people call the bot %s: %s", self.name, refusal)
+                    said = None
                 self.refused = ""
-                self._me = Me(int(said["id"]), str(said.get("username", "")))
+                user_id = integer_at(said, "id")  # a server that stands in for Telegram may name any
+                self._me = Me(int(self.bot_id) if user_id is None else user_id, text_at(said, "username"))
             return self._me
 
     async def call(
@@ -241,6 +225,8 @@ class TelegramApi:
             raise
         except TelegramError as error:
             ours = as_ours(self.name, method, error)
+            if self.stands_in and isinstance(ours, Refusal) and ours.is_of_method:
+                self.unknown.add(method)
             if isinstance(ours, Busy) and not isinstance(ours, Conflicted):
                 await self._pacer.hold(slots[-1].key, ours.retry_after_s)
                 if counted and self._limits.is_for_all(slots[-1].key, strange=strange):
@@ -274,7 +260,7 @@ def slots_of(bot_id: str, method: str, chat_id: Any = None) -> list[Slot]:
 
 def as_ours(name: str, method: str, error: TelegramError) -> FrontdeskError:
     """Turn the library's errors into ours."""
-    if isinstance(error, _TooMany):
+    if isinstance(error, TooMany):
         return Busy("Telegram wants us to wait.", error.retry_after_s)
     if isinstance(error, Conflict):
         return Conflicted(f"Telegram answers {method}: {error.message}", 5.0)
@@ -291,7 +277,7 @@ def _of_token(name: str, method: str, error: InvalidToken) -> FrontdeskError:
     if method == "getMe":
         return UsageError(refused)
     # What is to be sent waits for the right token.
-    return ChannelUnavailable(refused) if "unauthorized" in error.message.lower() else Refusal(method, "Not Found")
+    return ChannelUnavailable(refused) if "unauthorized" in error.message.lower() else Refusal(method, UNKNOWN_METHOD)
 
 
 def _of_network(method: str, error: TelegramError) -> FrontdeskError:

@@ -69,8 +69,21 @@ async def apply_manifest(
 ) -> list[str]:
     """Tell Telegram all of MANIFEST; return a sentence for each administrator whose chat it does not know.
 
-    Telegram keeps what is set, so this may be repeated. Raises as TelegramApi.call does.
+    There is one, too, for each method that the server does not know. Telegram keeps what is set, so this may be
+    repeated. Raises as TelegramApi.call does.
     """
+    unknown: list[str] = []
+    for tell in (_tell_commands, _tell_descriptions, _tell_menu):
+        try:
+            unknown += await tell(api, manifest, administrators)
+        except Refusal as refusal:
+            if not refusal.is_of_method:
+                raise
+            unknown.append(f"The server of TELEGRAM_API_URL has no {refusal.method}; the bot {api.name} does without.")
+    return unknown
+
+
+async def _tell_commands(api: TelegramApi, manifest: Mapping[str, Any], administrators: Iterable[str]) -> list[str]:
     unknown = []
     for held in manifest["commands"]:
         if held["scope"] != _ADMINISTRATOR:
@@ -84,14 +97,22 @@ async def apply_manifest(
             if not refusal.says("chat not found"):
                 raise
             unknown.append(f"{user_id} has never written to the bot {api.name}; apply it again after they have.")
+    return unknown
+
+
+async def _tell_descriptions(api: TelegramApi, manifest: Mapping[str, Any], _: Iterable[str]) -> list[str]:
     for method, field, texts in (
         ("setMyDescription", "description", manifest["descriptions"]),
         ("setMyShortDescription", "short_description", manifest["short_descriptions"]),
     ):
         for language, text in texts.items():
             await api.call(method, patience_s=None, language_code=language or None, **{field: text})
+    return []
+
+
+async def _tell_menu(api: TelegramApi, manifest: Mapping[str, Any], _: Iterable[str]) -> list[str]:
     await api.call("setChatMenuButton", patience_s=None, menu_button=dict(manifest["menu_button"]))
-    return unknown
+    return []
 
 
 async def _set_commands(api: TelegramApi, scope: Mapping[str, Any], held: Mapping[str, Any]) -> None:

@@ -10,6 +10,7 @@ from core.attached import Upload
 from core.domain import Attachment
 from core.errors import Rejected, UnreadableDocument
 from core.file_tickets import Ticket, Ticketed, read_ticket
+from core.payloads import text_at, value_at
 
 TICKET_TYPE = "application/vnd.frontdesk.telegram-file"
 
@@ -49,7 +50,7 @@ class TelegramFiles:
     async def _fetch(self, api: TelegramApi, file_id: str) -> bytes:
         try:
             found = await api.call("getFile", file_id=file_id)
-            path, size = str(found.get("file_path") or ""), found.get("file_size")
+            path, size = text_at(found, "file_path"), value_at(found, "file_size")
             if isinstance(size, int) and size > self._limit_bytes:
                 raise UnreadableDocument(TOO_LARGE)
             if not path or path.startswith("/"):

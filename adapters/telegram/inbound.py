@@ -52,6 +52,12 @@ class Bot:
     tenant_id: int
     bot_id: int
     username: str  # without the @
+    token_id: str = ""  # the id in its token where that is another, as with servers that stand in for Telegram
+
+    @property
+    def installation(self) -> str:
+        """Name the bot as the settings do."""
+        return self.token_id or str(self.bot_id)
 
 
 @dataclass(frozen=True, slots=True)
@@ -144,7 +150,7 @@ class _About:
         update_id = str(integer_at(self.update, "update_id"))
         return Incoming(
             message=message or self.message(payload, author, ""),
-            installation=str(self.bot.bot_id),
+            installation=self.bot.installation,
             event_id=update_id,
             message_id=message_id or f"update:{update_id}",
             kind=kind,
@@ -157,7 +163,7 @@ class _About:
 
     def message(self, payload: Json, author: Author, said: str) -> Message:
         """Make what AUTHOR says in the payload's place."""
-        return Message(self.bot.tenant_id, place_in(payload), author, said, installation=str(self.bot.bot_id))
+        return Message(self.bot.tenant_id, place_in(payload), author, said, installation=self.bot.installation)
 
 
 # Messages
@@ -209,7 +215,7 @@ def _event(
         author,
         said,
         attachments=files,
-        installation=str(about.bot.bot_id),
+        installation=about.bot.installation,
         language_hint=hint_of(text_at(object_at(payload, "from"), "language_code")),
         direct=is_private(payload),
     )

@@ -8,7 +8,8 @@ from dataclasses import dataclass, field, replace
 from typing import Any, Protocol
 
 from adapters.telegram.api import TelegramApi
-from adapters.telegram.buttons import Action, Press
+from adapters.telegram.buttons import Action, Press, read_data
+from adapters.telegram.completed import completed, dated
 from adapters.telegram.earlier import Earlier, after, is_idle_stop
 from adapters.telegram.files import ticketed
 from adapters.telegram.inbound import Bot, Heard, Moved, hear, place_of
@@ -30,6 +31,9 @@ from core.outbox import Purpose, target_of
 from core.payloads import object_at, text_at
 from core.places import Place, Platform
 from core.taking import Accepts, Enqueues, Instant, carry_out_secretly
+
+SECRET_QUERY = "secret"  # noqa: S105 - the name of the parameter
+"""The parameter of the webhook's address that holds the secret for a server which may not send it otherwise."""
 
 _SETTINGS_S = 5.0  # for which a group's settings are remembered
 _MOST_WORDS = 100  # calls on their way at once beside the answers; more are left out
@@ -112,6 +116,8 @@ class Intake:
         What can never be taken is logged. Raises StoreUnavailable, and ChannelUnavailable where it is not known yet
         who the bot is: then it is to be delivered again.
         """
+        if account.api.stands_in:
+            update = completed(update)
         try:
             heard = await self._hear(account, update, request_id)
             said = await self._carry_out(account, heard, update)
@@ -175,13 +181,29 @@ class Intake:
             me = await account.api.me()
         except UsageError as error:  # the token, not the update, is wrong
             raise ChannelUnavailable(str(error)) from error
-        bot = Bot(account.tenant_id, me.bot_id, me.username)
+        if account.api.stands_in:
+            update = await self._with_button(account, update)
+        bot = Bot(account.tenant_id, me.bot_id, me.username, account.api.bot_id)
         heard = hear(update, bot, request_id=request_id)
         if heard.ignored and isinstance(update, Mapping):
             listens, albums = await self._listens(account, update), await self._known_album(account, update)
             if albums or listens is not Listens.MENTION:
                 heard = hear(update, bot, listens=listens, albums=albums, request_id=request_id)
+        if account.api.stands_in and heard.incoming is not None:
+            return replace(heard, incoming=dated(heard.incoming, update))
         return heard
+
+    async def _with_button(self, account: Account, update: Any) -> Any:
+        """Name the message of a button where the server does not."""
+        query = object_at(update, "callback_query")
+        message, place = object_at(query, "message"), place_of(update)
+        outbox_id = read_data("", text_at(query, "data"), "").outbox_id
+        if not message or "message_id" in message or place is None or not outbox_id:
+            return update
+        found = await self._sources.message_of(account.tenant_id, account.api.bot_id, place, outbox_id)
+        if not found.isdecimal():
+            return update
+        return {**update, "callback_query": {**query, "message": {**message, "message_id": int(found)}}}
 
     async def _known_album(self, account: Account, update: Mapping[str, Any]) -> tuple[str, ...]:
         """Name the album that UPDATE is a part of, where an earlier part of it was for the bot."""

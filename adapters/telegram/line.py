@@ -7,8 +7,9 @@ from typing import Any
 
 from adapters.telegram.api import PATIENCE_S, Refusal, TelegramApi
 from adapters.telegram.outbound import Part
-from adapters.telegram.posting import edit_part, is_private, send_part
+from adapters.telegram.posting import EDIT, edit_part, is_private, send_part
 from core import wording
+from core.errors import ChannelUnavailable
 from core.outbox import Posting
 
 _NOT_THERE = (
@@ -41,6 +42,11 @@ class Line:
     def is_anonymous(self) -> bool:
         """Tell whether the author writes in the name of a group, and nobody knows who they are."""
         return not self.target.author_id.isdigit()
+
+    @property
+    def may_grow(self) -> bool:
+        """Tell whether what is posted may be edited, as far as that is known."""
+        return EDIT not in self.api.unknown
 
     async def put(self, number: int, part: Part, *, reply: bool | None = None, patience_s: float = PATIENCE_S) -> None:
         """Post a part, or edit it where it stands there already; the first one of a group replies to the question."""
@@ -77,11 +83,19 @@ class Line:
         try:
             await edit_part(self.api, *self._where(known), part, patience_s=patience_s)
         except Refusal as refusal:
-            if not refusal.says(*_NOT_THERE):
+            if refusal.is_of_method and patience_s:  # without patience it is still growing, and can wait
+                await self._take_away(known)
+            elif not refusal.says(*_NOT_THERE):
                 raise
             await self.posting.forget(number)
             return False
         return True
+
+    async def _take_away(self, known: str) -> None:
+        """Delete what cannot be edited, where the server knows how to."""
+        chat_id, message_id = self._where(known)
+        with suppress(Refusal, ChannelUnavailable):
+            await self.api.call("deleteMessage", chat_id=chat_id, message_id=int(message_id))
 
     async def put_all_privately(self, parts: Sequence[Part]) -> bool:
         """Post to the author's own chat; False where they never wrote to the bot, or write in the name of a group."""

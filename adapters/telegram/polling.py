@@ -7,20 +7,24 @@ raised only after the update was stored; a poller that dies leaves the rest to t
 import asyncio
 import logging
 import random
+import time
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
 from typing import Any
 
-from adapters.telegram.api import Conflicted
+from adapters.telegram.api import Conflicted, Refusal
+from adapters.telegram.completed import completed
 from adapters.telegram.inbound import ALLOWED_UPDATES, place_of
-from adapters.telegram.intake import Account, Intake
+from adapters.telegram.intake import SECRET_QUERY, Account, Intake
 from adapters.telegram.limits import MAX_CONNECTIONS, SECRET_TOKEN, UPDATES_PER_POLL
 from core.errors import Busy, ChannelUnavailable, Rejected, StoreUnavailable, UsageError
+from core.payloads import integer_at
 from core.tracing import new_request_id
 
 POLL_S = 30  # below what most proxies allow a silent connection
 LONGEST_PAUSE_S = 5.0  # so long, at most, nobody is heard after Telegram is back
 CONFLICT_S = 5.0
+IDLE_S = 0.5  # between two polls where the server does not hold them until there is news
 
 Lock = Callable[[str], AbstractAsyncContextManager[asyncio.Event]]
 """Wait until this process alone polls for the bot of that id; the event is set when that is over."""
@@ -78,8 +82,9 @@ class Poller:
 
     async def _poll(self) -> None:
         api, offset = self._account.api, None
-        await api.call("deleteWebhook")
+        await self._delete_webhook()
         while True:
+            begun_s = time.monotonic()
             updates = await api.call(
                 "getUpdates",
                 timeout_s=self._poll_s + 15.0,
@@ -89,13 +94,28 @@ class Poller:
                 allowed_updates=list(ALLOWED_UPDATES),
             )
             self._failures = 0
-            offset = await self._take_all(updates, offset)
+            before, offset = offset, await self._take_all(updates if isinstance(updates, list) else [], offset)
+            if offset == before and time.monotonic() - begun_s < IDLE_S:
+                await asyncio.sleep(IDLE_S)
+
+    async def _delete_webhook(self) -> None:
+        """Have no webhook; a server that cannot delete one polls as well, or says so itself."""
+        try:
+            await self._account.api.call("deleteWebhook")
+        except Busy:
+            raise
+        except Refusal as refusal:
+            _log.warning("The webhook of the bot %s is not deleted: %s", self._account.api.name, refusal)
+        except ChannelUnavailable:
+            return  # getUpdates tells whether all of it is away
 
     async def _take_all(self, updates: Sequence[Any], offset: int | None) -> int | None:
         """Take UPDATES in, those of one chat in their order, and return the offset that confirms what is stored.
 
         Raises what keeps an update from being stored, once the others are; then nothing is confirmed.
         """
+        if self._account.api.stands_in:
+            updates = [completed(update) for update in updates]
         chats: dict[str, list[Mapping[str, Any]]] = {}
         for update in updates:
             place = place_of(update) if isinstance(update, Mapping) else None
@@ -104,7 +124,7 @@ class Poller:
         for failure in done:
             if isinstance(failure, BaseException):
                 raise failure
-        known = [found for update in updates if isinstance(found := _id_of(update), int)]
+        known = [found for update in updates if (found := _id_of(update)) is not None]
         return max(known) + 1 if known else offset
 
     async def _take_in_order(self, updates: Sequence[Mapping[str, Any]]) -> None:
@@ -118,8 +138,8 @@ class Poller:
         await asyncio.sleep(random.uniform(longest_s / 2, longest_s))  # noqa: S311 - spreads, does not protect
 
 
-def _id_of(update: Any) -> Any:
-    return update.get("update_id") if isinstance(update, Mapping) else None
+def _id_of(update: Any) -> int | None:
+    return integer_at(update, "update_id") if isinstance(update, Mapping) else None
 
 
 async def set_webhook(account: Account, public_url: str, *, connections: int = MAX_CONNECTIONS) -> None:
@@ -129,16 +149,22 @@ async def set_webhook(account: Account, public_url: str, *, connections: int = M
     await account.api.call(
         "setWebhook",
         patience_s=None,
-        url=webhook_url(public_url, account.api.name),
+        url=webhook_url(public_url, account),
         secret_token=account.secret,
         allowed_updates=list(ALLOWED_UPDATES),
         max_connections=connections,
     )
 
 
-def webhook_url(public_url: str, name: str) -> str:
-    """Name the address that Telegram delivers the updates of a bot to."""
-    return f"{public_url.rstrip('/')}/telegram/{name}"
+def webhook_url(public_url: str, account: Account) -> str:
+    """Name the address that updates are delivered to.
+
+    Servers that stand in for Telegram may send no secret but what stands in the address, which proxies log: it is left
+    out where the address is one of https, as Telegram wants it.
+    """
+    url = f"{public_url.rstrip('/')}/telegram/{account.api.name}"
+    in_address = account.api.stands_in and url.startswith("http://")
+    return f"{url}?{SECRET_QUERY}={account.secret}" if in_address else url
 
 
 async def keep_webhook(account: Account, public_url: str) -> None:

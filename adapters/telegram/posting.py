@@ -7,13 +7,17 @@ from telegram import InputFile
 
 from adapters.telegram.api import PATIENCE_S, Refusal, TelegramApi
 from adapters.telegram.outbound import Part, keyboard
-from core.payloads import Json, integer_at, object_at
+from core.payloads import Json, integer_at, object_at, value_at
+
+EDIT = "editMessageText"
 
 _NO_PREVIEW = {"is_disabled": True}
 _UNPARSED = ("can't parse entities", "can't find end", "unsupported start tag", "unclosed", "entity_")
 _UNCHANGED = ("message is not modified",)
 _TOPIC_GONE = ("message thread not found", "topic_closed", "topic_deleted", "topic closed")
 _UPLOAD_S = 60.0
+_DRAFT_S = 5.0  # a preview that takes longer is not worth its wait
+_NO_ID = "0"  # of a message whose server does not say it
 
 
 async def send_part(
@@ -68,7 +72,7 @@ async def edit_part(
 async def draft(api: TelegramApi, address: Mapping[str, Any], draft_id: int, part: Part) -> None:
     """Show PART as a draft that grows, where a turn is free right now; raises as TelegramApi.call does."""
     more = {**where_of(address), "draft_id": draft_id, "can_stop": True}
-    await api.call("sendMessageDraft", patience_s=0.0, **more, text=part.html, parse_mode="HTML")
+    await api.call("sendMessageDraft", patience_s=0.0, timeout_s=_DRAFT_S, **more, text=part.html, parse_mode="HTML")
 
 
 def where_of(address: Mapping[str, Any]) -> dict[str, Any]:
@@ -83,7 +87,8 @@ def is_private(address: Mapping[str, Any]) -> bool:
 
 
 def _id_of(sent: Json, address: Mapping[str, Any]) -> str:
-    message_id, chat_id = str(sent["message_id"]), integer_at(object_at(sent, "chat"), "id")
+    found = str(value_at(sent, "message_id") or _NO_ID)
+    message_id, chat_id = found if found.isdecimal() else _NO_ID, integer_at(object_at(sent, "chat"), "id")
     return message_id if chat_id in (None, address.get("chat_id")) else f"{chat_id}/{message_id}"
 
 
@@ -106,7 +111,7 @@ async def _once_more_outside(api: TelegramApi, method: str, arguments: dict[str,
 
 async def _edit(api: TelegramApi, patience_s: float | None, **arguments: Any) -> None:
     try:
-        await api.call("editMessageText", patience_s=patience_s, **arguments)
+        await api.call(EDIT, patience_s=patience_s, **arguments)
     except Refusal as refusal:
         if not refusal.says(*_UNCHANGED):
             raise

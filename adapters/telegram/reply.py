@@ -22,6 +22,7 @@ from core.outbox import Purpose
 _GROWING = 1.2  # each pause between two edits is longer by this: a long answer must not use a group's minute up
 _LONGEST_PAUSE_S = 15.0
 _NO_DRAFTS = ("not found", "unsupported", "not allowed", "not supported")
+_DOUBT_S = 60.0  # for which no draft is tried after one that came to nothing
 
 
 @dataclass(frozen=True)
@@ -30,7 +31,7 @@ class Manner:
 
     clock: Callable[[], float]
     sleep: Callable[[float], Awaitable[None]]
-    without_drafts: set[str] = field(default_factory=set)  # ids of bots that may send none
+    without_drafts: dict[str, float] = field(default_factory=dict)  # ids of bots that may send none, until when
 
 
 class TelegramReply:
@@ -151,6 +152,8 @@ class TelegramReply:
         known = line.posting.message_id(page)
         if known is None and not full and await self._draft(part):
             return
+        if not line.may_grow:
+            return
         rows = stop_row(line.posting.delivery.outbox_id, detect(self._growing.text))
         await line.put(page, Part(part.html, part.plain, rows), patience_s=0.0)
         if known is not None:
@@ -159,13 +162,19 @@ class TelegramReply:
     async def _draft(self, part: Part) -> bool:
         """Show PART as a draft; False where the bot may not."""
         line, without = self._line, self._manner.without_drafts
-        if not self._drafts or line.api.bot_id in without:
+        if not self._drafts or without.get(line.api.bot_id, float("-inf")) > self._clock():
             return False
         try:
             await draft(line.api, line.address, line.posting.delivery.outbox_id, part)
+        except Busy:
+            raise
         except Refusal as refusal:
             self._drafts = False
             if refusal.says(*_NO_DRAFTS):
-                without.add(line.api.bot_id)
+                without[line.api.bot_id] = float("inf")
+            return False
+        except ChannelUnavailable:  # messages may well be possible
+            self._drafts = False
+            without[line.api.bot_id] = self._clock() + _DOUBT_S
             return False
         return True

@@ -20,6 +20,9 @@ class Deliveries(Protocol):
     async def of_message(self, tenant_id: int, installation: str, place: Place, message_id: str) -> Delivery | None:
         """Look up the delivery that the platform's message MESSAGE_ID is a part of."""
 
+    async def of_id(self, tenant_id: int, outbox_id: int) -> Delivery | None:
+        """Look up a delivery by its own id."""
+
 
 class Sources:
     """Look passages up in what was sent; nothing is changed."""
@@ -36,6 +39,13 @@ class Sources:
         """Look that up also where the answer is still being written."""
         found = await self._deliveries.of_message(tenant_id, installation, place, press.message_id)
         return found if found is not None and found.outbox_id == press.outbox_id else None
+
+    async def message_of(self, tenant_id: int, installation: str, place: Place, outbox_id: int) -> str:
+        """Name the message in PLACE that has the buttons of an answer; empty where it is none of that chat's."""
+        found = await self._deliveries.of_id(tenant_id, outbox_id)
+        if found is None or (found.target.installation, found.target.place.channel) != (installation, place.channel):
+            return ""
+        return max(found.sent, key=lambda sent: sent.part).message_id if found.sent else ""
 
     def short(self, delivery: Delivery, number: int) -> str:
         """Return the passage where it fits the window that answers a button; else the empty string."""

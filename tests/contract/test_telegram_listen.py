@@ -231,7 +231,7 @@ async def test_the_webhook_is_set_again_until_telegram_takes_it(listener):
     listener.bot.webhook.url = ""
     listener.telegram.be_out(1)
     await keep_webhook(listener.account, listener.url)
-    assert listener.bot.webhook.url == f"{listener.url}/telegram/help"
+    assert listener.bot.webhook.url.startswith(f"{listener.url}/telegram/help")
     assert "message_reaction" in listener.bot.allowed
 
 

@@ -126,8 +126,8 @@ class Listener:
 
 
 @asynccontextmanager
-async def open_listener(database, names=("help",)):
-    async with TelegramServer(scale=0.01) as telegram:
+async def open_listener(database, names=("help",), server=None):
+    async with server or TelegramServer(scale=0.01) as telegram:
         listener = Listener(telegram, database, names)
         app = make_app(routes=listener.webhook.routes(), health=Health({}))
         async with run_server(app, "127.0.0.1", 0) as (host, port):

@@ -3,7 +3,17 @@
 import json
 
 from tests.platform.telegram_call import Call, method
-from tests.platform.telegram_state import CALLBACK_S, Chat, Draft, Json, Message, bad_request, forbidden, member_shown
+from tests.platform.telegram_state import (
+    CALLBACK_S,
+    ApiError,
+    Chat,
+    Draft,
+    Json,
+    Message,
+    bad_request,
+    forbidden,
+    member_shown,
+)
 
 CAPTION = 1024
 DOWNLOAD_BYTES = 20 << 20
@@ -17,7 +27,11 @@ _NOT_MODIFIED = (
 )
 
 
-def _post(call: Call, chat: Chat, text: str, entities: list[Json], media: Json | None = None) -> Json:
+def not_modified() -> ApiError:
+    return bad_request(_NOT_MODIFIED)
+
+
+def post(call: Call, chat: Chat, text: str, entities: list[Json], media: Json | None = None) -> Json:
     topic, reply_to, markup = call.topic(chat), call.replied(chat), call.keyboard()
     call.server.flood.check(call.bot, chat)
     for draft in chat.drafts.values():
@@ -33,7 +47,7 @@ def _post(call: Call, chat: Chat, text: str, entities: list[Json], media: Json |
 @method
 async def send_message(call: Call) -> Json:
     chat = call.chat()
-    return _post(call, chat, *call.formatted())
+    return post(call, chat, *call.formatted())
 
 
 @method
@@ -42,7 +56,7 @@ async def send_rich_message(call: Call) -> Json:
     written = rich.get("markdown") or rich.get("html") or ""
     if not written.strip():
         raise bad_request("message text is empty")
-    return _post(call, chat, "", [], {"rich_message": rich})
+    return post(call, chat, "", [], {"rich_message": rich})
 
 
 @method
@@ -85,7 +99,7 @@ async def send_document(call: Call) -> Json:
     if file is None:
         raise bad_request("there is no document in the request" if not given else "wrong remote file identifier")
     caption, entities = call.formatted("caption", CAPTION, may_be_empty=True)
-    return _post(call, chat, "", entities, {"document": file.shown(), **({"caption": caption} if caption else {})})
+    return post(call, chat, "", entities, {"document": file.shown(), **({"caption": caption} if caption else {})})
 
 
 @method
@@ -97,7 +111,7 @@ async def edit_message_text(call: Call) -> Json:
     text, entities = call.formatted()
     markup = call.keyboard()
     if (text, entities, markup) == (message.text, message.entities, message.markup):
-        raise bad_request(_NOT_MODIFIED)
+        raise not_modified()
     call.server.flood.check(call.bot, chat)
     message.text, message.entities, message.markup = text, entities, markup
     message.edit_date = call.state.clock.date()
@@ -110,7 +124,7 @@ async def edit_message_reply_markup(call: Call) -> Json:
     message = call.own_message(chat, "edit")
     markup = call.keyboard()
     if markup == message.markup:
-        raise bad_request(_NOT_MODIFIED)
+        raise not_modified()
     call.server.flood.check(call.bot, chat)
     message.markup = markup
     return message.shown()
@@ -181,6 +195,8 @@ async def get_chat_member(call: Call) -> Json:
     chat, user_id = call.chat(), call.number("user_id")
     if user_id not in call.state.users:
         raise bad_request("user not found")
+    if chat.kind == "private":
+        return member_shown(call.state.users[user_id], "member")
     return member_shown(call.state.users[user_id], chat.members.get(user_id, "left"))
 
 

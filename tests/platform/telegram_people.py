@@ -60,6 +60,7 @@ class People:
         owner = self.state.users[next(iter(chat.members))]
         for where, field, other in ((chat, "migrate_to_chat_id", new), (new, "migrate_from_chat_id", chat)):
             message = Message(where.next_id(), where, owner, self.state.clock.date(), media={field: other.chat_id})
+            where.add(message)
             for bot in self._present(where):
                 self.updates.add(bot, "message", message.shown(), ("chat", where.chat_id))
         return new

@@ -12,14 +12,23 @@ from typing import Any
 
 from aiohttp import hdrs, web
 
-from tests.platform import telegram_methods, telegram_settings
+from tests.platform import telegram_media, telegram_methods, telegram_settings
 from tests.platform.telegram_call import METHODS, Call, Upload
 from tests.platform.telegram_flood import Flood
 from tests.platform.telegram_people import People
 from tests.platform.telegram_state import ApiError, Bot, Clock, Draft, File, State, Violation
 from tests.platform.telegram_updates import Delivery, Updates
 
-__all__ = ["ApiError", "Clock", "Delivery", "File", "TelegramServer", "telegram_methods", "telegram_settings"]
+__all__ = [
+    "ApiError",
+    "Clock",
+    "Delivery",
+    "File",
+    "TelegramServer",
+    "telegram_media",
+    "telegram_methods",
+    "telegram_settings",
+]
 
 _TOKEN = re.compile(r"\d{1,10}:[A-Za-z0-9_-]{20,}")
 _GET_METHODS = ("get", "setwebhook", "deletewebhook", "close", "logout")

@@ -666,3 +666,66 @@ async def test_the_server_can_be_busy_out_and_lose_its_responses(server, client,
         await client.send_message(private.chat_id, "hello")
     assert [message.text for message in server.chat(private.chat_id)] == ["hello"]
     assert [violation.code for violation in server.violations] == [429, 502]
+
+
+# Pictures, albums and copies
+
+
+async def test_an_album_is_several_messages_of_one_group(server, client, private):
+    files = [telegram.InputMediaDocument(b"one", filename="1.txt"), telegram.InputMediaDocument(b"two", caption="Two")]
+    sent = await client.send_media_group(private.chat_id, files)
+    assert [message.document.file_size for message in sent] == [3, 3]
+    assert len({message.media_group_id for message in sent}) == 1
+    assert sent[1].caption == "Two"
+    data = await (await sent[0].document.get_file()).download_as_bytearray()
+    assert bytes(data) == b"one"
+    later(server)
+    with pytest.raises(BadRequest, match="2-10 items"):
+        await client.send_media_group(private.chat_id, files[:1])
+
+
+async def test_a_picture_has_a_caption_that_can_be_edited(server, client, private):
+    sent = await client.send_photo(private.chat_id, b"a picture", caption="<b>One</b>", parse_mode="HTML")
+    assert (sent.photo[-1].file_size, sent.caption, sent.caption_entities[0].type) == (9, "One", "bold")
+    later(server)
+    edited = await sent.edit_caption("Two")
+    assert (edited.caption, edited.caption_entities) == ("Two", ())
+    with pytest.raises(BadRequest, match="not modified"):
+        await sent.edit_caption("Two")
+    plain = await client.send_message(private.chat_id, "Plain")
+    with pytest.raises(BadRequest, match="no caption"):
+        await plain.edit_caption("Two")
+
+
+async def test_a_message_is_copied_without_its_author_and_forwarded_with_them(server, client, user, private):
+    asked = await server.say(private, user, "How long?")
+    copied = await client.copy_message(private.chat_id, private.chat_id, asked.message_id)
+    assert private.messages[copied.message_id].text == "How long?"
+    later(server)
+    forwarded = await client.forward_message(private.chat_id, private.chat_id, asked.message_id)
+    assert forwarded.forward_origin.sender_user.id == user.user_id
+    with pytest.raises(BadRequest, match=r"(?i)message to copy not found"):
+        await client.copy_message(private.chat_id, private.chat_id, 99)
+
+
+async def test_a_bot_reacts_with_one_sign(server, bot, client, user, private):
+    asked = await server.say(private, user, "How long?")
+    await client.set_message_reaction(private.chat_id, asked.message_id, "👍")
+    assert asked.reactions[bot.bot_id] == [{"type": "emoji", "emoji": "👍"}]
+    with pytest.raises(BadRequest, match=r"(?i)reactions_too_many"):
+        await client.set_message_reaction(private.chat_id, asked.message_id, ["👍", "👎"])
+
+
+async def test_two_are_in_a_private_chat_and_both_are_members(bot, client, private):
+    assert await client.get_chat_member_count(private.chat_id) == 2
+    assert (await client.get_chat_member(private.chat_id, bot.bot_id)).status == "member"
+
+
+async def test_the_message_that_says_where_a_group_has_gone_can_be_replied_to(server, bot, client, user):
+    group = server.add_group(user, bot.user, kind="group")
+    new = server.upgrade(group)
+    (moved,) = await client.get_updates(offset=-1)
+    sent = await client.send_message(
+        new.chat_id, "Here", reply_parameters=telegram.ReplyParameters(moved.message.message_id)
+    )
+    assert sent.reply_to_message.migrate_from_chat_id == group.chat_id
