@@ -2,7 +2,7 @@
 
     python -m bench.slack_accept [--database URL]
 
-First signed events as fast as they are taken, in turns with the bare handler; nobody answers (bench/acceptance.py).
+First signed events as fast as they are taken, the same to both in turns; nobody answers (bench/acceptance.py).
 Then 200 answers of 8 s each under way in the process that listens, and every acknowledgement is timed.
 """
 
@@ -16,9 +16,11 @@ import sys
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import asyncpg
+from aiohttp import web
 
 from adapters.postgres.authors import PostgresAuthors
 from adapters.postgres.channels import PostgresChannels
@@ -32,7 +34,7 @@ from adapters.slack.parts import Parts
 from adapters.slack.people import People
 from adapters.slack.router import Router
 from bench import acceptance
-from bench.acceptance import Addresses, Client, Endpoint, Server, post, question, until_closed
+from bench.acceptance import Addresses, Client, Endpoint, Serve, Server, post, question, until_closed
 from bots.threads import KeptThreads
 from core.accepting import Acceptance
 from core.file_tickets import FileTickets
@@ -44,6 +46,7 @@ from core.places import Place, Platform
 SECRET = "bench-signing-secret"  # noqa: S105 - of nothing but this run
 ANSWERS, ANSWER_S = 200, 8.0
 PEOPLE = 500  # of the workspace
+PATH = "/slack/events"
 SLOWEST_S = 0.1
 
 
@@ -145,7 +148,7 @@ def request(number: int) -> bytes:
     body = json.dumps(outer).encode()
     at_s = int(time.time())
     signature = hmac.digest(SECRET.encode(), f"v0:{at_s}:".encode() + body, hashlib.sha256).hex()
-    return post("/slack/events", body, {"X-Slack-Request-Timestamp": str(at_s), "X-Slack-Signature": f"v0={signature}"})
+    return post(PATH, body, {"X-Slack-Request-Timestamp": str(at_s), "X-Slack-Signature": f"v0={signature}"})
 
 
 async def begin_to_answer(server: Server) -> None:
@@ -182,8 +185,12 @@ async def measure(addresses: Addresses, _: argparse.Namespace) -> None:
     """Run everything against one database."""
     numbers = itertools.count()
     async with acceptance.servers("bench.slack_accept", "slack", addresses.application) as (served, plain):
-        bare = Endpoint("bare handler", plain.port, lambda: acceptance.write_event(next(numbers)), 202)
-        slack = Endpoint("Slack", served.port, lambda: request(next(numbers)), 200)
+
+        def write() -> bytes:
+            return request(next(numbers))
+
+        bare = Endpoint("bare handler", plain.port, write, 200)
+        slack = Endpoint("Slack", served.port, write, 200)
         await acceptance.warm_up(bare, slack)
         await acceptance.compare(bare, slack, addresses.owner)
         await acceptance.empty(addresses.owner)
@@ -195,7 +202,8 @@ async def measure(addresses: Addresses, _: argparse.Namespace) -> None:
 
 def main() -> None:
     """Read the arguments and measure."""
-    servers = {"slack": serve_slack, "bare": acceptance.serve_bare}
+    serve_bare = partial(acceptance.serve_bare, path=PATH, respond=web.Response)
+    servers: dict[str, Serve] = {"slack": serve_slack, "bare": serve_bare}
     acceptance.run(acceptance.arguments(__doc__, servers).parse_args(), servers, measure)
 
 

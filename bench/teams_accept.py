@@ -2,8 +2,8 @@
 
     python -m bench.teams_accept [--database URL]
 
-Activities carry signed tokens, of which each is sent by 50 requests, and are taken in turns with the bare handler;
-nobody answers (bench/acceptance.py). A second figure is for a token a request. This process is the Bot Framework, too.
+Activities carry signed tokens, of which each is sent by 50 requests, and the same go to both in turns; nobody answers
+(bench/acceptance.py). A second figure is for a token a request. This process is the Bot Framework, too.
 """
 
 import argparse
@@ -13,6 +13,7 @@ import json
 import time
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
+from functools import partial
 from typing import Any
 
 import aiohttp
@@ -33,12 +34,13 @@ from adapters.teams.authenticate import Authenticator, KeyRing
 from adapters.teams.files import TICKET_TYPE, TeamsFiles
 from adapters.teams.intake import Intake, Parts
 from adapters.teams.listen import Listener
+from adapters.teams.manifest import MESSAGES_PATH
 from adapters.teams.references import References
 from adapters.teams.sources import Shown
 from adapters.teams.tokens import Grant, Tokens
 from adapters.teams.transport import Transport
 from bench import acceptance
-from bench.acceptance import Addresses, Endpoint, post, question
+from bench.acceptance import Addresses, Endpoint, Serve, post, question
 from bots.threads import KeptThreads
 from core.accepting import Acceptance
 from core.file_tickets import FileTickets
@@ -181,17 +183,21 @@ async def measure(addresses: Addresses, _: argparse.Namespace) -> None:
     async with framework.serving():
         keys = ("--keys", str(framework.port))
         async with acceptance.servers("bench.teams_accept", "teams", addresses.application, *keys) as (served, plain):
-            bare = Endpoint("bare handler", plain.port, lambda: acceptance.write_event(next(numbers)), 202)
             for same in (SAME_TOKEN, 1):
                 print(f"with {same} requests a token:")
-                teams = Endpoint("Teams", served.port, maker(framework, numbers, same), 200)
+                write = maker(framework, numbers, same)
+                bare, teams = (
+                    Endpoint("bare handler", plain.port, write, 200),
+                    Endpoint("Teams", served.port, write, 200),
+                )
                 await acceptance.warm_up(bare, teams)
                 await acceptance.compare(bare, teams, addresses.owner)
 
 
 def main() -> None:
     """Read the arguments and measure."""
-    servers = {"teams": serve_teams, "bare": acceptance.serve_bare}
+    serve_bare = partial(acceptance.serve_bare, path=MESSAGES_PATH, id_name="id", respond=web.Response)
+    servers: dict[str, Serve] = {"teams": serve_teams, "bare": serve_bare}
     parser = acceptance.arguments(__doc__, servers)
     parser.add_argument("--keys", type=int, default=0, help=argparse.SUPPRESS)
     acceptance.run(parser.parse_args(), servers, measure)

@@ -99,11 +99,12 @@ class House:
 
     async def is_idle(self):
         """Tell whether nothing waits and nothing is being answered."""
-        ((rows, deliveries),) = await self.fetch(
+        ((rows, deliveries, jobs),) = await self.fetch(
             "select (select count(*) from inbox where state <> 'ended'), "
-            "(select count(*) from outbox where settled is null and content is not null)"
+            "(select count(*) from outbox where settled is null and content is not null), "
+            "(select count(*) from procrastinate_jobs where status = 'doing')"
         )
-        return rows == deliveries == 0
+        return rows == deliveries == jobs == 0
 
     @asynccontextmanager
     async def without_postgresql(self, maintenance_url):
