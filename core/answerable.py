@@ -1,6 +1,7 @@
 """Decide whether found passages are good enough to answer from."""
 
-from collections.abc import Hashable, Sequence, Set
+import heapq
+from collections.abc import Hashable, Iterable, Sequence, Set
 from dataclasses import dataclass, replace
 from itertools import pairwise
 
@@ -43,16 +44,26 @@ def bar_of(threshold: float | None) -> Bar:
 def answerable(question: str, passages: Sequence[Passage], bar: Bar = BAR) -> bool:
     """Say whether at least one of the passages is close enough to the question to answer from."""
     asked = terms(question)
-    return any(_is_close(asked, passage, bar) for passage in passages)
+    return any(_closeness(asked, passage, bar) >= 0 for passage in passages)
 
 
-def _is_close(asked: Sequence[str], passage: Passage, bar: Bar) -> bool:
+def merge(question: str, *found: Iterable[Passage], bar: Bar = BAR) -> tuple[Passage, ...]:
+    """Merge lists of passages from several places, the closest first, each in its own order.
+
+    Their scores cannot be compared: a term's weight is that of the place it was found in.
+    """
+    asked = terms(question)
+    return tuple(heapq.merge(*found, key=lambda passage: -_closeness(asked, passage, bar)))
+
+
+def _closeness(asked: Sequence[str], passage: Passage, bar: Bar) -> float:
+    """Tell how far a passage is over the bar; below zero, how far under it."""
     held = terms(f"{context(passage.title)}\n{passage.text}")
     share = _share(set(asked), set(held))
     phrases = _share(set(pairwise(asked)), set(pairwise(held)))
     if passage.cosine is None:
-        return share + min(passage.coverage, 1.0) / 2 + phrases / 2 >= bar.lexical_threshold
-    return passage.cosine + bar.share_weight * share + bar.phrase_weight * phrases >= bar.threshold
+        return share + min(passage.coverage, 1.0) / 2 + phrases / 2 - bar.lexical_threshold
+    return passage.cosine + bar.share_weight * share + bar.phrase_weight * phrases - bar.threshold
 
 
 def _share(wanted: Set[Hashable], held: Set[Hashable]) -> float:

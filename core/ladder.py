@@ -4,7 +4,7 @@ import hashlib
 from dataclasses import replace
 
 from core import wording
-from core.answerable import answerable, bar_of
+from core.answerable import answerable, bar_of, merge
 from core.asked import Asked, Clock, Found, Result, Unanswered, own_reader, reader_of, touches
 from core.attached import AttachmentReader
 from core.cache import AnswerCache, CachedAnswer, CacheScope, exact_key, find_same
@@ -216,7 +216,10 @@ class Ladder:
         )
         with clock.step("search"):
             own = await self._from_files(asked, question, vector)
-            passages = (*own, *await self._retriever.search(asked.message.tenant_id, query))[: asked.bot.top_k]
+            stored = await self._retriever.search(asked.message.tenant_id, query)
+        # Whoever sends a file with a question means it; of one sent earlier nobody knows.
+        found = (*own, *stored) if asked.message.attachments else merge(question, own, stored)
+        passages = found[: asked.bot.top_k]
         # A model that judges sees also what is near: it reads other languages, and tells better than a threshold.
         judged = asked.answerer.judges and asked.bot.mode is Mode.GROUNDED and bool(passages)
         close = answerable(question, passages, bar_of(asked.bot.threshold)) and touches(asked.message.text, passages)

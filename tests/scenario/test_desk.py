@@ -681,6 +681,25 @@ async def test_files_are_read_for_their_session_alone(office):
     assert (said.citations[0].source, said.private) == ("lease.pdf", True)
 
 
+class Talkative(Files):
+    """Find something near in the file, whatever is asked."""
+
+    async def search(self, tenant_id, session_id, question, vector, limit):
+        text = "A full-time employee of the landlord keeps the keys."
+        return (Passage(-1000, -1, "", "lease.pdf", "lease.pdf", (), None, text, 0.5, 0.5, None),)
+
+
+async def test_a_file_sent_earlier_does_not_stand_before_what_answers_better(office):
+    office.attachments = Talkative()
+    files = (Attachment("lease.pdf", "application/pdf", 10, 1),)
+    await office.say("", message=Message(1, PLACE, Author("u1"), "", attachments=files))
+    await office.serve()
+    await office.say(VACATION)
+    await office.serve()
+    assert "28 days" in office.platform.texts[-1]
+    assert "landlord" not in office.platform.texts[-1]
+
+
 async def test_what_was_hidden_on_the_way_in_is_told(office):
     message = Message(1, PLACE, Author("u1"), VACATION, hidden=("card number", "card number"))
     desk_engine = office.desk()

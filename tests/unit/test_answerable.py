@@ -2,7 +2,7 @@ from dataclasses import replace
 
 import pytest
 
-from core.answerable import BAR, answerable, bar_of
+from core.answerable import BAR, answerable, bar_of, merge
 from core.documents import Passage
 from core.ranking import RANKING, rerank
 from core.terms import terms
@@ -41,6 +41,13 @@ def test_a_paraphrase_without_a_shared_word_needs_a_high_cosine():
     question = "What is my vacation entitlement?"
     assert answerable(question, [replace(LEAVE, cosine=0.62)])
     assert not answerable(question, [replace(LEAVE, cosine=0.5)])
+
+
+def test_passages_of_several_places_are_merged_by_how_close_they_are_whatever_they_scored_there():
+    near = replace(LEAVE, chunk_id=2, cosine=0.5)
+    far = replace(LEAVE, chunk_id=3, text="Printers.", cosine=0.1, score=9.0)
+    assert [passage.chunk_id for passage in merge(QUESTION, [near, far], [LEAVE])] == [1, 2, 3]
+    assert [passage.chunk_id for passage in merge(QUESTION, [far], [lexical(LEAVE, 1.0)])] == [1, 3]
 
 
 def test_without_vectors_words_decide():
