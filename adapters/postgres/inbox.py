@@ -149,8 +149,11 @@ class PostgresInbox:
         return Accepted(found["id"], duplicate=found["outcome"] == "duplicate")
 
     async def _accept(self, events: list[Incoming]) -> list[Any]:
-        """Store EVENTS in their order; those of several processes at once are sorted, so that they do not deadlock."""
-        order = sorted(range(len(events)), key=lambda place: (_name(events[place]), place))
+        """Store EVENTS, those of one channel in their order.
+
+        The channels are sorted, so that several processes at once seldom deadlock; a list that does is taken apart.
+        """
+        order = sorted(range(len(events)), key=lambda place: (_channel(events[place]), place))
         rows = [self._row(events[place]) for place in order]
         # Database.tenant would open a transaction of its own: three round trips more.
         async with self._database.connection(_ACCEPT_S) as connection:
@@ -268,9 +271,9 @@ def _arguments(incoming: Incoming) -> tuple[Any, ...]:
     )
 
 
-def _name(incoming: Incoming) -> tuple[str, ...]:
+def _channel(incoming: Incoming) -> tuple[str, ...]:
     message = incoming.message
-    return str(message.tenant_id), incoming.installation, message.place.channel, incoming.message_id
+    return str(message.tenant_id), incoming.installation, message.place.channel
 
 
 def channel_of(thread: Thread) -> tuple[int, str, str, str]:

@@ -144,12 +144,18 @@ async def test_events_of_one_moment_are_judged_one_after_the_other(database, own
     )
     assert [tuple(row) for row in rows] == [
         (1, "m1", "message", "delete"),
-        (1, "m1", "delete", None),
         (1, "m2", "message", None),
         (1, "m3", "message", None),
+        (1, "m1", "delete", None),
         (2, "m9", "message", None),
     ]
     assert await owner.fetchval("select count(*) from procrastinate_jobs") == 5
+
+
+async def test_what_comes_in_one_moment_keeps_its_order_whatever_its_ids(inbox):
+    await asyncio.gather(*(inbox.accept(event(f"{n}?", about=str(n))) for n in range(5, 15)))
+    ((text, _),) = await serve(inbox)
+    assert text.split() == [f"{n}?" for n in range(5, 15)]
 
 
 async def test_an_author_who_writes_too_much_is_told_when_to_come_back_and_others_are_not(database):
