@@ -62,13 +62,16 @@ def plan(rows: Sequence[Row], revisions: Iterable[Entry] = ()) -> Plan:
 
 
 def overtaken(entries: Sequence[Entry], revisions: Iterable[Entry]) -> list[End]:
-    """List which ENTRIES end because their message was deleted, or says something else now."""
+    """List which ENTRIES end because their message was deleted, or says something else now.
+
+    An edit that is newer than the deletion undoes it, where the platform tells when that was.
+    """
     newest: dict[str, Entry] = {}
     deleted: dict[str, Entry] = {}
     for entry in (*revisions, *entries):
         about = entry.incoming.message_id
         if entry.incoming.kind is Kind.DELETE:
-            deleted[about] = entry
+            deleted[about] = max(deleted.get(about, entry), entry, key=_revision)
         elif entry.incoming.kind is Kind.EDIT and (about not in newest or _revision(entry) > _revision(newest[about])):
             newest[about] = entry
     ends = []
@@ -76,7 +79,7 @@ def overtaken(entries: Sequence[Entry], revisions: Iterable[Entry]) -> list[End]
         if entry.incoming.kind not in _WRITTEN:
             continue
         about = entry.incoming.message_id
-        if about in deleted:
+        if about in deleted and not _undoes(entry, deleted[about]):
             ends.append(End(entry.inbox_id, Ending.DELETED, deleted[about].inbox_id))
         elif about in newest and _revision(newest[about]) > _revision(entry):
             ends.append(End(entry.inbox_id, Ending.EDITED, newest[about].inbox_id))
@@ -102,6 +105,11 @@ def _age(row: Row) -> int:
 
 def _revision(entry: Entry) -> int:
     return entry.incoming.revision
+
+
+def _undoes(entry: Entry, deletion: Entry) -> bool:
+    """Tell whether ENTRY came about after the DELETION of its message; without a time, nothing does."""
+    return 0 < _revision(deletion) < _revision(entry)
 
 
 def _cut_short(row: Row, rows: Sequence[Row]) -> End | None:

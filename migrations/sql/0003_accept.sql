@@ -36,7 +36,9 @@ create function frontdesk_concerned(p_event inbox, p_target text) returns bigint
     else (select array_agg(inbox_id) from inbox where
         tenant_id = p_event.tenant_id and platform = p_event.platform and installation = p_event.installation
         and channel = p_event.channel and message_id = p_event.message_id and state <> 'ended'
-        and kind in ('message', 'edit') and (p_event.kind = 'delete' or revision < p_event.revision))
+        and kind in ('message', 'edit') and case p_event.kind
+            when 'delete' then p_event.revision = 0 or revision <= p_event.revision
+            else revision < p_event.revision end)
     end
 $$;
 create function frontdesk_interrupt(p_event inbox, p_target text) returns void language plpgsql as $$

@@ -128,6 +128,14 @@ def test_a_deletion_ends_the_edits_too_whichever_came_first():
     assert ended(made) == {2: (Ending.DELETED, 1), 3: (Ending.DELETED, 1)}
 
 
+def test_a_deletion_that_was_undone_ends_what_was_said_before_it_alone():
+    deletions = [row(n, Kind.DELETE, about="m", revision=n, ended=Ending.DONE).entry for n in (2, 3)]
+    undone = row(5, Kind.EDIT, "a", about="m", revision=4)
+    assert ended(plan([row(1, text="a", about="m"), undone], deletions)) == {1: (Ending.DELETED, 3)}
+    assert ids(plan([undone], deletions)) == [5]
+    assert ended(plan([row(6, Kind.EDIT, "b", about="m", revision=3)], deletions)) == {6: (Ending.DELETED, 3)}
+
+
 def test_a_stop_ends_what_its_author_wrote_before_and_nothing_else():
     made = plan([row(1, text="a"), row(2, text="b", author="U2"), row(3, Kind.STOP), row(4, text="c")])
     assert ended(made) == {1: (Ending.STOPPED, 3)}
