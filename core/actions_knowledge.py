@@ -1,6 +1,7 @@
 """The commands about knowledge bases and channels."""
 
 from collections.abc import Awaitable, Callable, Mapping, Sequence
+from dataclasses import replace
 
 from core import command_words as words
 from core.actions_call import Call, Tools, respond
@@ -18,6 +19,7 @@ from core.reasons import retell
 from core.terms import terms
 
 _DEFAULT = "default"
+_NAMING = ("show", "remove", "refresh")  # verbs whose first word is a knowledge base
 _LISTED = 40
 _FOUND = 5
 _QUOTE = 300  # characters of each passage found
@@ -28,6 +30,9 @@ async def kb(tools: Tools, call: Call) -> Answer | str:
     """Manage the knowledge bases."""
     if not call.verb:
         return call.misused() if call.word(0) else await _list(tools, call)
+    if call.verb in _NAMING and (name := call.parsed.options.get("kb")):
+        verb, *rest = call.parsed.words
+        call = replace(call, parsed=replace(call.parsed, words=(verb, name, *rest)))
     return await _VERBS[call.verb](tools, call)
 
 
@@ -54,7 +59,7 @@ async def _find(tools: Tools, call: Call, name: str) -> KnowledgeBase | None:
 
 
 async def _missing(tools: Tools, call: Call, name: str) -> str:
-    known = ", ".join(base.name for base in await tools.knowledge.knowledge_bases(call.tenant_id))
+    known = ", ".join(_quoted(base.name) for base in await tools.knowledge.knowledge_bases(call.tenant_id))
     return call.say(words.NO_KB, name=name, names=known) if known else call.say(words.NO_KBS)
 
 
@@ -122,6 +127,9 @@ async def _add(tools: Tools, call: Call) -> Answer | str:
     taken = [attachment for attachment in call.message.attachments if attachment.upload_id is not None]
     # A path would be one on the server: only what the web or the message brings is read.
     others = [word for word in given if word not in addresses]
+    if len(others) == 1 and "kb" not in call.parsed.options and await _find(tools, call, others[0]):
+        options = {**call.parsed.options, "kb": others.pop()}
+        call = replace(call, parsed=replace(call.parsed, options=options))
     if others and (addresses or taken):
         asked = call.command(f"kb add kb={_quoted(others[0])} …")
         return call.say(words.NO_ADDRESS, word=f"`{others[0]}`", command=asked)

@@ -482,6 +482,18 @@ async def test_what_is_added_goes_to_the_only_knowledge_base_there_is(office):
     assert (await office.knowledge.knowledge_base(1, "travel")).channels == ()
 
 
+async def test_a_knowledge_base_may_be_named_in_either_way(office):
+    await office.promote()
+    assert await office.text("/kb show kb=handbook", "boss") == await office.text("/kb show handbook", "boss")
+    await office.knowledge.create(1, "car park", EMPLOYEE_PLATFORMS)
+    assert "adds to car park" in await office.text('/kb add "car park" https://example.com/more', "boss")
+    assert "`handboko` is no address" in await office.text("/kb add handboko https://example.com/more", "boss")
+    assert 'There are: "car park", handbook' in await office.text("/kb show car park", "boss")
+    asked = await office.text("/kb remove kb=handbook https://example.com/Time-off", "boss")
+    assert asked.startswith("This removes `https://example.com/Time-off` from handbook.")
+    assert 'kb remove "car park" yes' in await office.text('/kb remove kb="car park"', "boss")
+
+
 async def test_a_knowledge_base_is_looked_through_and_refreshed(office):
     await office.promote()
     assert await office.text("/kb", "boss") == ("- **handbook** (documents: 2, passages: 2): console, slack, teams")
