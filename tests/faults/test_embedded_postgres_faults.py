@@ -162,7 +162,7 @@ def test_after_a_killed_keeper_and_program_the_next_puts_things_right(home):
     kill(victim)
     with attach(home) as server:
         assert "both" in words(server)
-        assert len(processes_of(home, "embedded.keeper")) == 1
+        wait_until(lambda: len(processes_of(home, "embedded.keeper")) == 1)
     wait_until_stopped(home)
 
 
