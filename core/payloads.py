@@ -4,6 +4,8 @@ import hashlib
 import json
 import re
 from collections.abc import AsyncIterator, Mapping
+from datetime import UTC, datetime
+from email.utils import parsedate_to_datetime
 from typing import Any
 
 from core.errors import TooLarge
@@ -90,9 +92,18 @@ def too_large(at_most: int) -> TooLarge:
 
 
 def retry_after_s(value: str, longest_s: float = 3600.0) -> float:
-    """Read a Retry-After in seconds, at most LONGEST_S; one second where it says nothing usable."""
+    """Read a Retry-After (RFC 9110, 10.2.3), at most LONGEST_S; one second where it says nothing usable."""
     try:
         seconds = float(value)
     except ValueError:
-        return 1.0
+        seconds = _seconds_until(value)
     return min(max(seconds, 0.0), longest_s) if seconds == seconds else 1.0  # noqa: PLR0124 - NaN
+
+
+def _seconds_until(date: str) -> float:
+    """Count the seconds until DATE of HTTP; NaN where it is none."""
+    try:
+        moment = parsedate_to_datetime(date)
+    except (ValueError, OverflowError):
+        return float("nan")
+    return ((moment if moment.tzinfo else moment.replace(tzinfo=UTC)) - datetime.now(UTC)).total_seconds()

@@ -14,6 +14,7 @@ from core.errors import Busy, FrontdeskError, Overloaded
 logger = logging.getLogger(__name__)
 
 LONGEST_S = 60.0
+LONGEST_WAIT_S = 3600.0  # whatever a platform asks for
 
 
 class Backoff(BaseRetryStrategy):
@@ -27,6 +28,7 @@ class Backoff(BaseRetryStrategy):
         if isinstance(exception, asyncio.CancelledError | exceptions.JobAborted):
             return RetryDecision()
         delay_s = exception.retry_after_s if isinstance(exception, Busy | Overloaded) else delay_after(job.attempts)
+        delay_s = max(0.0, min(LONGEST_WAIT_S, delay_s))  # in this order it holds for NaN, too
         # Of our own errors the sentence says it all; of others the place matters.
         trace = None if isinstance(exception, FrontdeskError) else exception
         logger.warning(

@@ -32,8 +32,8 @@ METADATA_URL = "https://login.botframework.com/v1/.well-known/openidconfiguratio
 
 _SKEW_S = 5 * 60
 _KEYS_S = 24 * 3_600.0  # how long keys are good, as Microsoft advises
-_UNKNOWN_S = 60.0  # between two looks for a key that is not there: anybody can name one
-_AGAIN_S = 10.0  # between two tries to fetch keys where that fails
+_AGAIN_S = 10.0  # between two tries to renew keys that are there
+_LOOK_S = 2.0  # between two looks for one that is not: anybody can name one, and Teams comes again within seconds
 _FETCH_S = 5.0
 _LONGEST_TOKEN = 8_000
 _VERIFIED_S, _MOST_VERIFIED = 300.0, 1_000
@@ -73,7 +73,11 @@ class Key:
 
 
 class KeyRing:
-    """The Bot Framework's keys: fetched when they are first needed, each day, and once for a key nobody knows."""
+    """The Bot Framework's keys: fetched when they are first needed, each day, and for a key that is not known.
+
+    Only a key that is not among those fetched a moment ago is refused. Where they cannot be fetched, what it signed may
+    be genuine, and Teams brings again what is answered with 503, but never what is answered with 401.
+    """
 
     def __init__(
         self, session: aiohttp.ClientSession, url: str = METADATA_URL, *, clock: Callable[[], float] = time.monotonic
@@ -84,7 +88,7 @@ class KeyRing:
         self._lock = asyncio.Lock()
         self._keys: dict[str, Key] = {}
         self._issuer = ""
-        self._fetched_at = self._failed_at = self._unknown_at = float("-inf")
+        self._fetched_at = self._failed_at = self._missed_at = float("-inf")
 
     @property
     def issuer(self) -> str:
@@ -92,15 +96,15 @@ class KeyRing:
         return self._issuer
 
     async def get(self, key_id: str | None) -> Key:
-        """Return a key; raises Refused for one that is not published, ChannelUnavailable where there are none."""
+        """Return a key; raises Refused for one that is not published, ChannelUnavailable where that is not known."""
         if key_id not in self._keys or self._is_old:
             async with self._lock:  # whoever comes while keys are fetched waits for them
                 await self._renew(key_id)
-        if not self._keys:
-            raise ChannelUnavailable("The Bot Framework's keys cannot be fetched; check the network.")
-        if key_id not in self._keys:
+        if key_id in self._keys:
+            return self._keys[key_id]
+        if self._failed_at < self._fetched_at:  # which was a moment ago
             raise Refused(_NOT_FOR_US)
-        return self._keys[key_id]
+        raise ChannelUnavailable("The Bot Framework's keys cannot be fetched right now; check the network.")
 
     @property
     def _is_old(self) -> bool:
@@ -108,19 +112,19 @@ class KeyRing:
 
     async def _renew(self, key_id: str | None) -> None:
         """Fetch the keys where that is due; those there are stay where it fails."""
-        now_s, is_old = self._clock(), self._is_old
-        looked = key_id in self._keys or now_s - self._unknown_at < _UNKNOWN_S
-        if (looked and not is_old) or now_s - self._failed_at < _AGAIN_S:
+        is_known = key_id in self._keys
+        pause_s = _AGAIN_S if is_known else _LOOK_S
+        if (is_known and not self._is_old) or self._clock() - max(self._failed_at, self._missed_at) < pause_s:
             return
-        if not is_old:
-            self._unknown_at = now_s
         try:
             await self._fetch()
         except (aiohttp.ClientError, TimeoutError, OSError, ValueError, KeyError, jwt.PyJWTError) as error:
             self._failed_at = self._clock()
             _log.warning("The Bot Framework's keys were not fetched: %s", type(error).__name__)
-        else:
-            self._fetched_at = self._clock()
+            return
+        self._fetched_at = self._clock()
+        if key_id not in self._keys:  # one that is found makes no pause: it was published since
+            self._missed_at = self._fetched_at
 
     async def _fetch(self) -> None:
         about = await self._load(self._url)

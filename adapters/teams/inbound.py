@@ -195,23 +195,26 @@ def _edited(activity: Json, seen: Seen) -> Heard | Ignored:
     if isinstance(heard, Ignored):
         return heard
     incoming = heard.incoming
-    revision = _revision(activity)
+    revision = _time_of(activity) or 1  # above the message's own
     event_id = f"{incoming.event_id}:{revision}"
     edited = replace(incoming, kind=Kind.EDIT, event_id=event_id, revision=revision, target=incoming.message_id)
     return replace(heard, incoming=edited)
 
 
-def _revision(activity: Json) -> int:
-    """Return the time of an edit, which numbers it."""
-    return micros(text_at(activity, "timestamp")) or micros(text_at(activity, "localTimestamp")) or 1
+def _time_of(activity: Json) -> int:
+    """Return the time of an edit or a deletion, which numbers it; 0 where it says none."""
+    return micros(text_at(activity, "timestamp")) or micros(text_at(activity, "localTimestamp"))
 
 
 def _deleted(activity: Json, seen: Seen) -> Heard | Ignored:
     if text_at(activity, "channelData", "eventType") not in ("", "softDeleteMessage") or not text_at(activity, "id"):
         return Ignored("no message was deleted")
     incoming = make_incoming(activity, seen, text="", kind=Kind.DELETE)
-    event_id = f"{incoming.event_id}:{_revision(activity)}"
-    return Heard(replace(incoming, event_id=event_id, target=incoming.message_id), addressed=False)
+    revision = _time_of(activity)
+    event_id = f"{incoming.event_id}:{revision}"
+    gone = replace(incoming, event_id=event_id, revision=revision, target=incoming.message_id)
+    # It may come before its message: in a chat with us alone, that is one for us whenever it comes.
+    return Heard(gone, addressed=scope_of(activity) is Scope.PERSONAL)
 
 
 def _reaction(activity: Json, seen: Seen) -> Heard | Ignored:

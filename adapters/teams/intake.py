@@ -202,6 +202,8 @@ class Intake:
         refusal = await self._store(replace(heard, incoming=incoming))
         if refusal:
             return _invoked(activity, cards.invoke_message(refusal))
+        if not is_invoke(activity):
+            self._beside.start(self._parts.shown.hand_on(incoming, message_id, found))
         return _invoked(activity, cards.invoke_card(handed_on(heard.incoming, found)))
 
     # Words beside the answers

@@ -4,6 +4,7 @@ A passage behind a source needs no answer of ours: its card came with the messag
 """
 
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import replace
 from typing import Any, Protocol
 
@@ -11,13 +12,14 @@ from adapters.teams import cards
 from adapters.teams.files import TeamsFiles
 from adapters.teams.inbound import Scope
 from adapters.teams.invoked import WISH, Asked, Button, Pressed
-from adapters.teams.outbound import file_info, may_share, render
+from adapters.teams.outbound import file_info, may_share, message_of, render
 from adapters.teams.references import References
-from adapters.teams.transport import Transport
+from adapters.teams.transport import Refusal, Transport
 from core import wording
 from core.domain import Answer, Ticket
 from core.errors import NotFound
 from core.inbox import Incoming
+from core.language import hint_of
 from core.outbox import Cause, Delivery, Purpose, Target, target_of
 from core.payloads import integer_at, object_at, text_at
 from core.places import Place, Platform
@@ -89,10 +91,10 @@ class Shown:
         found = await self._find(target, pressed.data)
         content = _seen(found) if found else None
         scope = Scope(str(pressed.address["scope"]))
-        if found is None or content is None or found.target.author_id != pressed.author_id:
-            return cards.invoke_message(wording.say(wording.BUTTON_GONE, _language(pressed.data)))
-        if not may_share(content, scope):
-            return cards.invoke_message(wording.say(wording.BUTTON_GONE, content.language))
+        is_theirs = found is not None and found.target.author_id == pressed.author_id
+        if found is None or content is None or not is_theirs or not may_share(content, scope):
+            language = hint_of(str(pressed.address["locale"])) or _language(pressed.data)
+            return cards.invoke_message(wording.say(wording.BUTTON_GONE, language))
         shared = replace(content, private=False)
         cause = Cause(found.outbox_id, "share")
         await self._deliveries.enqueue(shared_target(found.target), Purpose.ANSWER, shared, cause=cause)
@@ -150,10 +152,28 @@ class Shown:
         if body.get("type") != cards.CARD_TYPE or not pressed.message_id:
             return
         found = await self._deliveries.of_message(tenant_id, installation, pressed.place, pressed.message_id)
-        content = _seen(found) if found else None
-        shown = render(content, Scope(str(pressed.address["scope"])))[-1] if content else {"type": "message"}
-        message = {**shown, "attachments": [cards.attachment(body["value"])]}
+        message = _with_card(found, body["value"], pressed.address)
         await self._transport.update(pressed.address, pressed.message_id, message)
+
+    async def hand_on(self, incoming: Incoming, message_id: str, found: Delivery | None) -> None:
+        """Show in such a client that INCOMING, the wish for a person, is heard: on the card of the answer FOUND.
+
+        Where that is not the message MESSAGE_ID, or cannot be changed, a short text says so. Raises as `update`.
+        """
+        if found is not None and any(sent.message_id == message_id for sent in found.sent):
+            message = _with_card(found, handed_on(incoming, found), incoming.address)
+            with suppress(Refusal):
+                await self._transport.update(incoming.address, message_id, message)
+                return
+        said = wording.say(wording.HANDED_ON, incoming.message.language_hint)
+        await self._transport.send(incoming.address, message_of(said))
+
+
+def _with_card(found: Delivery | None, card: Mapping[str, Any], address: Mapping[str, Any]) -> dict[str, Any]:
+    """Make the message of the delivery FOUND anew, with another CARD."""
+    content = _seen(found) if found else None
+    shown = render(content, Scope(str(address["scope"])))[-1] if content else {"type": "message"}
+    return {**shown, "attachments": [cards.attachment(card)]}
 
 
 def _channel(target: Target) -> tuple[str, str]:

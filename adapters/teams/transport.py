@@ -18,9 +18,9 @@ from adapters.teams.limits import REQUESTS_PER_SECOND, SERVICE_HOSTS
 from adapters.teams.outbound import addressed
 from adapters.teams.payload import host_allowed
 from adapters.teams.tokens import Tokens
-from core.errors import Busy, ChannelUnavailable, Rejected, Uncertain
+from core.errors import Busy, ChannelUnavailable, FrontdeskError, Rejected, Uncertain
 from core.pacing import TEAMS_THREAD, Pacer, Rate, Rule, Slot
-from core.payloads import objects_at, parse_object, text_at
+from core.payloads import objects_at, parse_object, retry_after_s, text_at
 
 PATIENCE_S = 5.0  # for a turn, before the caller is told to come back
 _TENANT = Rule((Rate(REQUESTS_PER_SECOND, 1.0),))
@@ -28,6 +28,7 @@ _TIMEOUT = aiohttp.ClientTimeout(total=30, connect=5)
 _RETRY_S, _LONGEST_RETRY_S = 1.0, 300.0
 _NOT_SENT = (aiohttp.ClientConnectorError, aiohttp.ConnectionTimeoutError, aiohttp.InvalidURL)
 _NOT_DONE = "Teams did not do this right now ({status}); it is tried again."
+_UNSURE = "Teams did not answer, so it may have posted the message or not."
 _FOREIGN = "The address {host} is not one of the Bot Framework's, so no token is sent there."
 _TOKEN = "Teams refuses the bot's token; check TEAMS_APP_ID, TEAMS_APP_PASSWORD and TEAMS_TENANT_ID."  # noqa: S105
 
@@ -157,7 +158,9 @@ class Transport:
             if status != 401 or last or self._tokens is None:
                 break
             self._tokens.drop(token)
-        return await self._read(status, headers, text, slots[-1])
+        if 200 <= status < 300:
+            return _read_done(text, makes=makes)
+        raise await self._refusal(status, headers, text, slots[-1])
 
     async def _request(
         self, method: str, url: str, body: Mapping[str, Any] | None, token: str, *, makes: bool
@@ -176,23 +179,35 @@ class Transport:
             raise ChannelUnavailable("Teams cannot be reached; check the network.") from error
         except (aiohttp.ClientError, TimeoutError, OSError) as error:
             if makes:
-                raise Uncertain("Teams did not answer, so it may have posted the message or not.") from error
+                raise Uncertain(_UNSURE) from error
             raise ChannelUnavailable(_NOT_DONE.format(status="no answer")) from error
 
-    async def _read(self, status: int, headers: Mapping[str, str], text: str, slot: Slot) -> dict[str, Any]:
-        answer = parse_object(text) or {}
-        if 200 <= status < 300:
-            return answer
+    async def _refusal(self, status: int, headers: Mapping[str, str], text: str, slot: Slot) -> FrontdeskError:
+        """Say what a call that was not carried out is to us."""
         if status == 429:
-            seconds = _retry_after_s(headers.get("Retry-After", ""))
+            seconds = max(_RETRY_S, retry_after_s(headers.get("Retry-After", ""), _LONGEST_RETRY_S))
             await self._pacer.hold(slot.key, seconds)
-            raise Busy("Teams wants us to wait.", seconds)
+            return Busy("Teams wants us to wait.", seconds)
         if status == 401:
-            raise ChannelUnavailable(_TOKEN)
+            return ChannelUnavailable(_TOKEN)
         if status in (408, 412) or (status >= 500 and status != 501) or 300 <= status < 400:
-            raise ChannelUnavailable(_NOT_DONE.format(status=status))
+            return ChannelUnavailable(_NOT_DONE.format(status=status))
+        answer = parse_object(text) or {}
         said = text_at(answer, "error", "message") or text_at(answer, "message")
-        raise Refusal(status, text_at(answer, "error", "code"), said)
+        return Refusal(status, text_at(answer, "error", "code"), said)
+
+
+def _read_done(text: str, *, makes: bool) -> dict[str, Any]:
+    """Read what a call that was carried out says; another page than a connector's is a proxy's, which may do nothing.
+
+    Raises ChannelUnavailable, and Uncertain where it MAKES a message.
+    """
+    if text.strip() in ("", "null"):
+        return {}
+    answer = parse_object(text)
+    if answer is None:
+        raise Uncertain(_UNSURE) if makes else ChannelUnavailable(_NOT_DONE.format(status="another's answer"))
+    return answer
 
 
 def _makes(activity: Mapping[str, Any]) -> bool:
@@ -208,10 +223,3 @@ def _host_of(url: str) -> str:
         return urlsplit(url).hostname or ""
     except ValueError:
         return ""
-
-
-def _retry_after_s(header: str) -> float:
-    try:
-        return min(max(float(header), _RETRY_S), _LONGEST_RETRY_S)
-    except ValueError:
-        return _RETRY_S

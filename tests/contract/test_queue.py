@@ -9,14 +9,17 @@ import sys
 import tempfile
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from math import inf, nan
 from pathlib import Path
 
 import asyncpg
 import psutil
 import pytest
+from procrastinate.jobs import Job
 
 from adapters.embedded.postgres import Attachment, attach
-from adapters.queue.backoff import delay_after
+from adapters.queue.backoff import LONGEST_WAIT_S, Backoff, delay_after
 from adapters.queue.worker import Worker, failures, running
 from core.errors import Busy, StoreUnavailable, Superseded
 from core.meter import Counted
@@ -168,6 +171,16 @@ async def test_a_job_that_fails_is_tried_again_and_those_behind_it_wait(addresse
 def test_the_pauses_double_up_to_a_minute(attempts, longest_s):
     pauses = [delay_after(attempts) for _ in range(50)]
     assert longest_s / 2 <= min(pauses) < max(pauses) <= longest_s
+
+
+@pytest.mark.parametrize(
+    ("asked_s", "waits_s"), [(7.0, 7.0), (-3.0, 0.0), *((far, LONGEST_WAIT_S) for far in (1e12, 1e300, inf, nan))]
+)
+def test_what_a_platform_asks_for_is_waited_for_within_bounds(asked_s, waits_s):
+    job = Job(id=1, queue="messages", lock=None, queueing_lock=None, task_name="serve_thread")
+    begun = datetime.now(UTC)
+    decision = Backoff().get_retry_decision(exception=Busy("Wait.", asked_s), job=job)
+    assert begun <= decision.retry_at - timedelta(seconds=waits_s) <= datetime.now(UTC)
 
 
 async def test_what_is_under_way_when_a_worker_drains_is_free_for_the_next(addresses, connection):

@@ -13,6 +13,7 @@ from adapters.teams.authenticate import Unauthenticated
 from adapters.teams.channel import TeamsChannel
 from adapters.teams.inbound import Heard, Seen, from_activity
 from adapters.teams.local import TENANT, completed
+from adapters.teams.outbound import message_of, typing
 from adapters.teams.reading import FILE, FOREIGN_HOST, NO_ADDRESS
 from adapters.teams.references import References
 from adapters.teams.stream import Manner
@@ -20,6 +21,7 @@ from adapters.teams.transport import Transport
 from core.attached import PICTURE
 from core.documents import Citation
 from core.domain import Answer, Origin
+from core.errors import Busy, ChannelUnavailable, Uncertain
 from core.outbox import Posting, Purpose, Target
 from core.pacing import PreferredPacer
 from core.places import Place, Platform
@@ -46,6 +48,14 @@ class Connector:
         self.posted, self.changed = [], []
         self.names, self.update_status, self.delete_status = True, 200, 200
         self.url = ""
+        self.instead = None  # status, headers and text of whatever answers in its place
+
+    @web.middleware
+    async def intercept(self, request, handler):
+        if self.instead is None:
+            return await handler(request)
+        status, headers, text = self.instead
+        return web.Response(status=status, headers=headers, text=text)
 
     async def post(self, request):
         self.posted.append(await request.json())
@@ -66,7 +76,7 @@ class Connector:
 
 @asynccontextmanager
 async def serving(connector):
-    app = web.Application()
+    app = web.Application(middlewares=[connector.intercept])
     activities = "/of/{client}/v3/conversations/{conversation}/activities"
     app.add_routes([web.post(activities, connector.post), web.put(activities + "/{id}", connector.put)])
     app.add_routes([web.delete(activities + "/{id}", connector.delete)])
@@ -85,8 +95,8 @@ class Desk:
         self.connector, self.now = connector, 1_000.0
         self.outbox = PostgresOutbox(database)
         references = References(PostgresConversations(database))
-        transport = Transport(session, None, PreferredPacer(), "")
-        self.channel = TeamsChannel(transport, references, manner=Manner(clock=lambda: self.now))
+        self.transport = Transport(session, None, PreferredPacer(), "")
+        self.channel = TeamsChannel(self.transport, references, manner=Manner(clock=lambda: self.now))
 
     async def posting(self, channel_id="msteams"):
         address = {"serviceUrl": self.connector.url, "channelId": channel_id, "conversation": "c1", "scope": "personal"}
@@ -172,6 +182,45 @@ async def test_in_teams_answers_grow_and_buttons_are_executed(desk):
     await reply.finish(ANSWER)
     assert [one["entities"][0]["streamType"] for one in streamed(desk.connector.posted)][-2:] == ["streaming", "final"]
     assert "Action.Execute" in json.dumps(desk.connector.posted[-1]["attachments"])
+
+
+# What answers in a connector's place
+
+
+@pytest.mark.parametrize("page", ["<html>Sign in to the network.</html>", "[]", '"ok"', "OK"])
+async def test_a_page_of_a_proxy_is_no_word_of_a_connector(desk, page):
+    address = {"serviceUrl": desk.connector.url, "conversation": "c1"}
+    desk.connector.instead = (200, {}, page)
+    with pytest.raises(Uncertain):
+        await desk.transport.send(address, message_of("x"))
+    for call in (
+        desk.transport.send(address, typing()),
+        desk.transport.update(address, "m1", message_of("x")),
+        desk.transport.delete(address, "m1"),
+        desk.transport.open_personal(address),
+    ):
+        with pytest.raises(ChannelUnavailable) as raised:
+            await call
+        assert not isinstance(raised.value, Uncertain)
+
+
+@pytest.mark.parametrize("page", ["", "\r\n", "null", "{}"])
+async def test_a_connector_may_say_nothing(desk, page):
+    address = {"serviceUrl": desk.connector.url, "conversation": "c1"}
+    desk.connector.instead = (202, {}, page)
+    assert await desk.transport.send(address, message_of("x")) == ""
+    await desk.transport.delete(address, "m1")
+
+
+@pytest.mark.parametrize(
+    ("header", "seconds"),
+    [("7", 7.0), ("nan", 1.0), ("-inf", 1.0), ("inf", 300.0), ("0", 1.0), ("soon", 1.0), ("", 1.0)],
+)
+async def test_whatever_is_said_of_coming_again_is_a_time(desk, header, seconds):
+    desk.connector.instead = (429, {"Retry-After": header}, "")
+    with pytest.raises(Busy) as raised:
+        await desk.transport.send({"serviceUrl": desk.connector.url, "conversation": "c1"}, message_of("x"))
+    assert raised.value.retry_after_s == seconds
 
 
 # What is left out

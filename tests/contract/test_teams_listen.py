@@ -21,7 +21,7 @@ from core.channels import ChannelSettings, Listens
 from core.domain import Answer, File, Origin
 from core.errors import ChannelUnavailable, Refused, StoreUnavailable, UnreadableDocument, UsageError
 from core.file_tickets import TicketedUploads
-from core.inbox import Kind
+from core.inbox import Kind, Thread
 from core.outbox import Target
 from core.places import Place, Platform
 from tests.platform import teams_activities as activities
@@ -43,6 +43,10 @@ async def bot(database, addresses):
 
 
 ANSWER = Answer("You have 28 days.", Origin.DOCUMENTS, None, model="m")
+
+
+def _thread_of(row):
+    return Thread(1, row["installation"], Place(Platform.TEAMS, row["channel"], row["thread"]))
 
 
 # Who may speak
@@ -89,9 +93,45 @@ async def test_a_new_key_is_fetched_once_and_an_unknown_one_not_again_and_again(
     said = await asyncio.gather(*(bot.teams.say(bot.chat, bot.ann, f"more {n}") for n in range(5)))
     assert [one.acks[0].status for one in said] == [200] * 5
     assert bot.teams.keys.fetches == 2
-    for _ in range(3):
+    now = 0.0
+    keys = KeyRing(bot.session, bot.teams.metadata_url, clock=lambda: now)
+    async with AsyncExitStack() as stack:
+        await bot.serve(stack, authenticator=Authenticator(bot.teams.app_id, keys))
+        for _ in range(3):
+            assert (await bot.teams.attempt(bot.chat, bot.ann, "unknown key")).status == 401
+        assert bot.teams.keys.fetches == 3
+
+
+async def test_what_a_new_key_signed_is_taken_in_however_often_keys_change(bot):
+    now = 0.0
+    keys = KeyRing(bot.session, bot.teams.metadata_url, clock=lambda: now)
+    async with AsyncExitStack() as stack:
+        await bot.serve(stack, authenticator=Authenticator(bot.teams.app_id, keys))
+        for _ in range(3):
+            bot.teams.keys.rotate()
+            assert (await bot.teams.say(bot.chat, bot.ann, "hello")).acks[0].status == 200
         assert (await bot.teams.attempt(bot.chat, bot.ann, "unknown key")).status == 401
-    assert bot.teams.keys.fetches == 2
+        for _ in range(2):  # the second one within the pause that the first one brought
+            assert (await bot.teams.attempt(bot.chat, bot.ann, "unknown key")).status == 401
+        bot.teams.keys.rotate()
+        now += 2.0
+        assert (await bot.teams.say(bot.chat, bot.ann, "after a forger")).acks[0].status == 200
+
+
+async def test_where_keys_cannot_be_looked_for_what_a_new_one_signed_comes_again(bot):
+    now = 0.0
+    keys = KeyRing(bot.session, bot.teams.metadata_url, clock=lambda: now)
+    async with AsyncExitStack() as stack:
+        await bot.serve(stack, authenticator=Authenticator(bot.teams.app_id, keys))
+        assert (await bot.teams.attempt(bot.chat, bot.ann, "unknown key")).status == 401
+        keys._url, now = f"{bot.teams.url}/nothing-here", 60.0
+        bot.teams.keys.rotate()
+        said = await bot.teams.say(bot.chat, bot.ann, "while Microsoft's keys are away")
+        assert [ack.status for ack in said.acks] == [503] * 3
+        assert (await bot.teams.attempt(bot.chat, bot.ann, "unknown key")).status == 503
+        keys._url, now = bot.teams.metadata_url, 62.0
+        assert (await bot.teams.redeliver(said)).status == 200
+        assert len(await bot.rows()) == 1
 
 
 async def test_without_keys_teams_is_told_to_come_again(bot):
@@ -199,6 +239,36 @@ async def test_edits_and_deletions_of_what_was_taken_in_are_heard(bot):
     await bot.teams.delete(said)
     await bot.teams.delete(other)
     assert [row["kind"] for row in await bot.rows()] == ["message", "edit", "delete"]
+
+
+async def test_a_deletion_that_comes_before_its_message_is_kept_where_all_is_for_us(bot):
+    async with AsyncExitStack() as stack:
+        await bot.serve(stack, acceptance=Broken())
+        said = await bot.teams.say(bot.chat, bot.ann, "hello")
+        other = await bot.teams.say(bot.group, bot.ann, "hello")
+    await bot.serve(bot.stack)
+    await bot.teams.delete(said)
+    await bot.teams.delete(other)
+    await bot.teams.redeliver(said)
+    assert [(row["kind"], row["message_id"]) for row in await bot.rows()] == [
+        ("delete", said.activity_id),
+        ("message", said.activity_id),
+    ]
+    batch = await bot.inbox.claim(_thread_of((await bot.rows())[0]))
+    assert batch is not None
+    assert [entry.incoming.kind for entry in batch.entries] == [Kind.DELETE]
+    assert [row["ending"] for row in await bot.rows()] == [None, "deleted"]
+
+
+async def test_a_deletion_that_is_undone_and_comes_anew_is_another_one(bot):
+    said = await bot.teams.say(bot.chat, bot.ann, "hello")
+    for change in (bot.teams.delete, bot.teams.undelete, bot.teams.delete):
+        bot.teams.clock.advance(5.0)
+        await change(said)
+    _, *later = await bot.rows()
+    assert [row["kind"] for row in later] == ["delete", "edit", "delete"]
+    revisions = [row["revision"] for row in later]
+    assert revisions == sorted({*revisions})
 
 
 async def test_without_postgresql_it_is_to_be_delivered_again(bot):

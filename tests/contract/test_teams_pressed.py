@@ -9,7 +9,7 @@ from dataclasses import replace
 import pytest
 
 from adapters.teams import cards
-from adapters.teams.outbound import addressed, card_message
+from adapters.teams.outbound import addressed, card_message, message_of
 from core.documents import Citation
 from core.domain import Answer, Origin, TicketState
 from tests.platform import teams_activities as activities
@@ -44,6 +44,48 @@ async def test_a_person_is_asked_for_once_however_often_it_is_pressed(bot):
         shown.body = copy.deepcopy(before)
         assert (await bot.teams.press(shown, bot.ann, HUMAN, execute=execute)).status == 200
     assert [row["body"]["message"]["text"] for row in await bot.rows()] == ["How many days?", "/human"]
+
+
+@pytest.mark.parametrize("private", [False, True])
+async def test_where_a_card_is_submitted_it_says_too_that_a_person_is_asked(bot, private):
+    source = Citation(1, 1, 1, "Time off", "/srv/policy.md", None, "28 days")
+    chat = bot.group if private else bot.chat
+    said = await bot.teams.say(chat, bot.ann, "How many days?", targeted=private)
+    shown = await bot.answered(said, replace(ANSWER, citations=(source,), private=private), chat)
+    before = copy.deepcopy(shown.body)
+    await bot.teams.press(shown, bot.ann, HUMAN, execute=False)
+    await bot.teams.until(lambda: shown.edits)
+    (card,) = shown.cards
+    assert (shown.text, shown.body["entities"]) == (before["text"], before["entities"])
+    assert "I hand this to a person." in json.dumps(card)
+    assert [title for title in titles(card) if title in ("[1] Time off", HUMAN)] == ["[1] Time off"]
+    assert shown.body.get("recipient") == before.get("recipient")
+    assert bot.teams.answers(chat, user=bot.ann) == [shown]
+
+
+@pytest.mark.parametrize("fault", ["http_405", "http_501"])
+async def test_where_no_card_can_be_changed_a_short_text_says_that_a_person_is_asked(bot, fault):
+    shown = await bot.answered(await bot.teams.say(bot.chat, bot.ann, "How many days?"), ANSWER)
+    for presses in (1, 2):
+        bot.teams.misbehave("update", fault)
+        await bot.teams.press(shown, bot.ann, HUMAN, execute=False)
+        _, *told = await bot.teams.until(
+            lambda n=presses: bot.teams.answers(bot.chat)[n:] and bot.teams.answers(bot.chat)
+        )
+        assert [one.text for one in told] == ["I hand this to a person."] * presses
+    assert [row["body"]["message"]["text"] for row in await bot.rows()] == ["How many days?", "/human"]
+
+
+async def test_no_other_message_is_changed_than_that_of_the_answer(bot):
+    first = await bot.answered(await bot.teams.say(bot.chat, bot.ann, "How many days?"), ANSWER)
+    address = (await bot.notices())[0]["address"]
+    await bot.transport.send(address, addressed(message_of("of nobody's answer"), address))
+    other = bot.teams.answers(bot.chat)[-1]
+    value = {"frontdesk": "human", "answer": (await bot.notices())[0]["outbox_id"]}
+    await bot.teams._delivery.send(bot.teams._about(other, bot.ann, "message", value=value))
+    *_, told = await bot.teams.until(lambda: bot.teams.answers(bot.chat)[2:])
+    assert told.text == "I hand this to a person."
+    assert (first.edits, other.edits) == ([], [])
 
 
 async def test_what_is_handed_on_is_said_in_the_language_of_the_client(bot):
@@ -163,6 +205,19 @@ async def test_what_is_not_private_or_not_for_others_is_not_shared(bot, answer):
         ack = await bot.teams.invoke(shown, bot.ann, "adaptiveCard/action", {"action": action})
         assert "no longer" in ack.body["value"]
         assert len(await bot.notices()) == before
+
+
+async def test_who_may_not_share_reads_so_in_their_own_language(bot):
+    said = await bot.teams.say(bot.group, bot.ann, "how many days?", targeted=True)
+    shown = await bot.answered(said, Answer("28 days.", Origin.DOCUMENTS, None, private=True), bot.group)
+    listed = await bot.teams.say(bot.group, bot.ann, "/help", targeted=True)
+    listed = await bot.answered(listed, Answer("A list.", Origin.COMMAND, None, private=True), bot.group)
+    action = {"type": "Action.Execute", "verb": "share", "data": {"private": True}}
+    for message, user in ((shown, bot.bob), (listed, bot.ann)):
+        for locale, told in (("de-AT", "nicht mehr"), ("en-US", "no longer")):
+            pressed = bot.teams._about(message, user, "invoke", name="adaptiveCard/action", value={"action": action})
+            ack = await bot.teams._delivery.once({**pressed, "locale": locale})
+            assert told in ack.body["value"]
 
 
 # Tickets

@@ -1,3 +1,6 @@
+from datetime import UTC, datetime, timedelta
+from email.utils import format_datetime
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -73,3 +76,23 @@ async def test_a_body_is_read_no_further_than_its_limit():
 )
 def test_a_retry_after_is_read_within_bounds(value, seconds):
     assert retry_after_s(value) == seconds
+
+
+@pytest.mark.parametrize(
+    ("value", "least_s", "most_s"),
+    [
+        ("Sun, 06 Nov 1994 08:49:37 GMT", 0.0, 0.0),
+        ("Sun, 06 Nov 1994 08:49:37 -0000", 0.0, 0.0),
+        ("Fri, 31 Dec 9999 23:59:59 GMT", 3600.0, 3600.0),
+        ("Sun, 99 Nov 1994 08:49:37 GMT", 1.0, 1.0),
+        ("Sun, 06 Nov 99999999999999999999 08:49:37 GMT", 1.0, 1.0),
+        (format_datetime(datetime.now(UTC) + timedelta(minutes=30), usegmt=True), 600.0, 1800.0),
+    ],
+)
+def test_a_retry_after_may_be_a_date(value, least_s, most_s):
+    assert least_s <= retry_after_s(value) <= most_s
+
+
+@given(st.text(max_size=40))
+def test_whatever_a_retry_after_says_it_is_a_time(value):
+    assert 0.0 <= retry_after_s(value) <= 3600.0

@@ -181,7 +181,20 @@ def test_edits_and_deletions_name_the_message_and_rise():
         type="messageDelete", channelData={"tenant": {"id": TENANT}, "eventType": "softDeleteMessage"}
     ).incoming
     assert (gone.kind, gone.message_id, gone.message.text) == (Kind.DELETE, "100", "")
+    assert gone.revision == first.revision
+    assert heard(type="messageDelete", timestamp="2026-11-21T06:00:00.500Z").incoming.revision == second.revision
+    timeless = {"timestamp": None, "localTimestamp": None}
+    assert heard(type="messageUpdate", **timeless).incoming.revision == 1
+    assert (
+        heard(type="messageDelete", **timeless).incoming.revision == 0
+    )  # an edit undoes none of which no time is known
     assert len({first.event_id, second.event_id, gone.event_id, heard().incoming.event_id}) == 4
+
+
+def test_a_deletion_is_for_us_where_everything_is():
+    assert heard(type="messageDelete").addressed is True
+    for conversation in (IN_CHANNEL["conversation"], {"id": "19:x@thread.v2", "conversationType": "groupChat"}):
+        assert heard(type="messageDelete", conversation=conversation).addressed is False
 
 
 def test_thumbs_are_ratings():
