@@ -32,8 +32,9 @@ select platform, installation, channel, sent->0->>'message_id' as thread, author
 from ticket_announcements join outbox using (outbox_id) where number = $1 and sent->0->>'message_id' is not null
 """
 
-_NUMBER = """
-select number from ticket_announcements join outbox using (outbox_id)
+_ANNOUNCED = """
+select number, sent->0->>'message_id' as thread
+from ticket_announcements join outbox using (outbox_id)
 where platform = $1 and installation = $2 and channel = $3
     and sent @> jsonb_build_array(jsonb_build_object('message_id', $4::text))
 """
@@ -83,14 +84,17 @@ class PostgresAnnouncements:
             if outbox_id is not None:
                 await enqueue_anew(connection, outbox_id, content)
 
-    async def number_of(self, target: Target, message_id: str) -> int | None:
-        """Tell which ticket a message in the place of TARGET announces; None where it announces none."""
+    async def announced_by(self, target: Target, message_id: str) -> tuple[int, str] | None:
+        """Tell which ticket a message in the place of TARGET announces, wholly or in part; None where it is none.
+
+        Returns its number and the id of the first message of the announcement, whose thread is the ticket's.
+        """
         place = target.place
         async with self._database.tenant(target.tenant_id) as connection:
-            number: int | None = await connection.fetchval(
-                _NUMBER, place.platform.value, target.installation, place.channel, message_id
+            row = await connection.fetchrow(
+                _ANNOUNCED, place.platform.value, target.installation, place.channel, message_id
             )
-        return number
+        return (row["number"], row["thread"]) if row is not None else None
 
 
 async def _enqueue(connection: Connection, target: Target, thread: str, content: Answer) -> int:

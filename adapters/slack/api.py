@@ -198,7 +198,8 @@ async def call_once(
 
     Nothing goes into the query string, which proxies log. Everything is sent as a form with structures as JSON in it,
     as Slack's own SDK for JavaScript does: there are methods, and emulators, that read nothing else. The SDK for Python
-    takes what is not called JSON for nothing, so that a message would be posted again: the answer is read here.
+    takes what is not called JSON for nothing, so that a message would be posted again: the answer is read here. No
+    redirect is followed: it would carry the message to whoever it names.
     """
     given = {name: value for name, value in arguments.items() if value is not None}
     headers = {"Authorization": f"Bearer {token}"}
@@ -209,7 +210,7 @@ async def call_once(
         _mapped(method, made=made),
         asyncio.timeout(timeout_s),
         _session_of(client) as session,
-        session.post(url, headers=headers, data=form, proxy=client.proxy) as response,
+        session.post(url, headers=headers, data=form, proxy=client.proxy, allow_redirects=False) as response,
     ):
         data = parse_object(await response.read())
     if response.status == 200 and data is not None and data.get("ok") is True:
@@ -252,7 +253,10 @@ def _as_ours(method: str, status: int, headers: Mapping[str, str], data: Json, *
         _check_status(status, headers, method, made=made)
     except ChannelUnavailable as ours:
         return ours
-    if not text_at(data, "error"):
+    code = text_at(data, "error")
+    if made and 200 <= status < 300 and not code and data.get("ok") is not False:
+        return Uncertain(f"Slack answered {method} with {status} and no JSON, so it may have done it or not.")
+    if not code or 300 <= status < 400:
         return ChannelUnavailable(f"Slack answered {method} with {status} and no JSON; it is tried again.")
     return _of_code(method, data, made=made)
 

@@ -155,8 +155,8 @@ class Forms:
         return await self._means.people.language(who.team_id, who.user_id, within_s=within_s) or "en"
 
     async def _make_add(self, who: Who, kb_name: str) -> Json:
-        language = await self._language(who, within_s=_RIGHTS_S)
-        if refusal := await self._refuse(who, "kb add", language, within_s=_RIGHTS_S):
+        language, refusal = await self._admit(who, "kb add")
+        if refusal:
             return modals.message_view(words.ADD_DOCUMENTS, refusal, language)
         if self._means.tools.jobs is None:
             return modals.message_view(words.ADD_DOCUMENTS, say(words.NOT_HERE, language), language)
@@ -165,8 +165,8 @@ class Forms:
         return modals.add_view(opened, await self._names(who), kb_name)
 
     async def _make_channel(self, who: Who) -> Json:
-        language = await self._language(who, within_s=_RIGHTS_S)
-        if refusal := await self._refuse(who, "channel", language, within_s=_RIGHTS_S):
+        language, refusal = await self._admit(who, "channel")
+        if refusal:
             return modals.message_view(words.HOW_I_ANSWER, refusal, language)
         settings = await self._means.tools.channels.settings(who.tenant_id, who.place)
         opened = Opened(who.user_id, who.channel, language=language)
@@ -175,15 +175,27 @@ class Forms:
     async def _names(self, who: Who) -> list[str]:
         return [base.name for base in await self._means.tools.knowledge.knowledge_bases(who.tenant_id)]
 
-    async def _refuse(self, who: Who, command: str, language: str, *, within_s: float) -> str:
-        """Say why somebody may not do this; empty where they may. The rule itself is that of core/access.py."""
+    async def _admit(self, who: Who, command: str) -> tuple[str, str]:
+        """Name the language of whoever wants a form, and why they may not have it; empty where they may."""
+        await self._language(who, within_s=_RIGHTS_S)
+        may = await self._may(who, within_s=_RIGHTS_S)
+        language = await self._language(who, within_s=0.0)  # the look at the rights may have brought it
+        return language, self._refusal(may, command, language)
+
+    async def _may(self, who: Who, *, within_s: float) -> bool | None:
+        """Tell whether somebody may administer; None where it is not known. The rule is that of core/access.py."""
         named = await self._means.people.is_administrator(who.team_id, who.user_id, within_s=within_s)
         message = Message(
             who.tenant_id, who.place, Author(who.user_id), "", installation=who.team_id, administrator=named
         )
         if await self._means.tools.access.is_administrator(message):
+            return True
+        return None if named is None else False
+
+    def _refusal(self, may: bool | None, command: str, language: str) -> str:
+        if may:
             return ""
-        if named is None:
+        if may is None:
             return say(words.RIGHTS_UNKNOWN, language)
         return say(words.ONLY_ADMINISTRATORS, language, command=f"`{self._means.prefix} {command}`")
 
@@ -200,7 +212,8 @@ class Forms:
             who = await find_who(self._means, team_id, id_at(payload, "user"), opened.channel)
             if who is None:
                 return again
-            if refusal := await self._refuse(who, command, opened.language, within_s=_AT_ONCE_S):
+            may = await self._may(who, within_s=_AT_ONCE_S)
+            if refusal := self._refusal(may, command, opened.language):
                 return modals.errors_of(Wrong({first_block: refusal}))
             return await step(who, view, opened)
         except (StoreUnavailable, ChannelUnavailable):

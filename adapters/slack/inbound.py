@@ -88,6 +88,13 @@ def people_in(payload: Json) -> tuple[str, ...]:
     return tuple(dict.fromkeys(found[1] for found in _MENTION.finditer(said) if not found[2]))
 
 
+def authors_in(payload: Json) -> tuple[str, ...]:
+    """List the id of whoever wrote the message of an event: one or none."""
+    event = object_at(payload, "event")
+    author = text_at(event, "user") or text_at(event, "message", "user")
+    return (author,) if author else ()
+
+
 def from_event(payload: Json, seen: Seen) -> Heard | Titled | Ignored:
     """Turn an event_callback into what it says."""
     event = object_at(payload, "event")

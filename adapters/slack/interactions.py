@@ -13,7 +13,7 @@ from typing import Any
 
 from adapters.slack import modals
 from adapters.slack.forms import Forms, Means, Who, find_who
-from adapters.slack.inbound import Bot, people_in
+from adapters.slack.inbound import Bot, authors_in, people_in
 from adapters.slack.payload import id_at
 from adapters.slack.rich_text import people_in as people_in_blocks
 from adapters.slack.tickets import after_press
@@ -92,9 +92,8 @@ class Interactions:
         if self._means.tickets is not None and self._means.tickets.concerns(payload, team_id):
             token = await self._means.workspaces.of(team_id)
             bot = Bot(token.bot_user_id, token.bot_id, token.app_id)
-            names = await self._means.people.names(
-                team_id, [each for each in _mentioned(payload) if each != bot.user_id]
-            )
+            named = [*_mentioned(payload), *authors_in(payload)]
+            names = await self._means.people.names(team_id, [each for each in named if each != bot.user_id])
             word = await self._means.tickets.reply(payload, bot, names)
             if word:
                 self._start(self._tell(event, team_id, word), "a word on an answer")

@@ -16,6 +16,7 @@ _BLOCKS = {"invalid_blocks", "invalid_blocks_format", "msg_blocks_too_long", "in
 _LOST = {"message_not_found", "cant_update_message", "edit_window_closed"}  # what stood there cannot be edited any more
 _TS = re.compile(r"\d{1,12}\.\d{1,9}")
 _EVENT = "frontdesk_answer"
+_NAMELESS = "nameless:"
 _LOOKED_AT = 15  # messages; what the strictest rate limit returns
 
 _log = logging.getLogger(__name__)
@@ -73,9 +74,13 @@ class Line:
             said = await self._with_blocks(
                 "chat.postMessage", part, patience_s, thread_ts=self.thread_ts or None, **QUIET, **self._about(number)
             )
-            return text_at(said, "ts") or f"nameless:{number}"  # it stands there all the same
+            return text_at(said, "ts") or f"{_NAMELESS}{number}"  # it stands there all the same
 
         await self.posting.post(number, send)
+
+    def is_nameless(self, number: int) -> bool:
+        """Tell whether a message was posted to a server that does not say its id, as emulators do."""
+        return (self.posting.message_id(number) or "").startswith(_NAMELESS)
 
     async def edit(self, number: int, part: Part, *, patience_s: float = PATIENCE_S) -> bool:
         """Edit a message; False, with its record dropped, where it cannot be edited any more.

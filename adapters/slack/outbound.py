@@ -206,7 +206,8 @@ def _tail(answer: Answer, outbox_id: int, *, private: bool, can_share: bool, off
     rateable = answer.origin in _RATEABLE
     buttons = []
     if rateable and offers_person and answer.ticket_number is None:
-        buttons.append(_button(HUMAN, wording.say(wording.NEED_PERSON, answer.language), str(outbox_id)))
+        label = wording.say(wording.NEED_PERSON, answer.language)
+        buttons.append(_button(HUMAN, label, f"{outbox_id}:{answer.language}"))
     if private and can_share and rateable:
         buttons.append(_button(SHARE, wording.say(wording.SHARE, answer.language), str(outbox_id)))
     blocks = [*_sources(answer, outbox_id), *_remarks(answer)]

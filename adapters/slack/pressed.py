@@ -128,7 +128,7 @@ def _button(payload: Json, seen: Seen) -> Heard | Pressed | Ignored:
         return _rating(payload, seen, item, author, _value(action))
     match name:
         case "human":
-            return Heard(_wish(payload, seen, item, author))
+            return Heard(_wish(payload, seen, item, author, _value(action)))
         case "stop":
             return Heard(_addressed(about(payload, seen, Kind.STOP, item, author, ts, {}), payload, seen))
         case "passage" | "share":
@@ -171,13 +171,21 @@ def _values(block: Any) -> list[Any]:
     return list(block.values()) if isinstance(block, dict) else []
 
 
-def _wish(payload: Json, seen: Seen, item: Json, author: str) -> Incoming:
-    """Make the wish for a person; pressed twice under one answer, by whomever, it is one wish."""
+def _wish(payload: Json, seen: Seen, item: Json, author: str, value: str) -> Incoming:
+    """Make the wish for a person; pressed twice under one answer, by whomever, it is one wish.
+
+    VALUE ends with the language of the answer, in which the wish is answered, however often it is repeated.
+    """
     incoming = _addressed(about(payload, seen, Kind.MESSAGE, item, author, "", {}), payload, seen)
     message_id = f"{WISH}{text_at(item, 'ts')}"
     return replace(
         incoming,
-        message=replace(incoming.message, place=_place_of(payload, item, author), text="/human"),
+        message=replace(
+            incoming.message,
+            place=_place_of(payload, item, author),
+            text="/human",
+            language_hint=value.partition(":")[2],
+        ),
         message_id=message_id,
     )
 

@@ -197,16 +197,19 @@ class Router:
         return await self._parts.files.keep(tenant_id, tickets)
 
     async def _with_author(self, incoming: Incoming) -> Incoming:
-        """Note what Slack says of the author: both is asked at once, because Slack waits."""
-        message, told = incoming.message, incoming.message.administrator
+        """Note what Slack says of the author: all is asked at once, because Slack waits."""
+        message, told, names = incoming.message, incoming.message.administrator, dict[str, str]()
+        author_id = message.author.author_id
         parsed = parse(message.text) if incoming.kind in (Kind.MESSAGE, Kind.EDIT) else None
         if parsed is None or not _asks_for_rights(parsed):
             outsider = await self._is_outsider(incoming)
         else:
-            asked = self._parts.people.is_administrator(incoming.installation, message.author.author_id)
-            told, outsider = await asyncio.gather(asked, self._is_outsider(incoming))
+            people, team_id = self._parts.people, incoming.installation
+            asked = people.is_administrator(team_id, author_id), people.names(team_id, (author_id,))
+            told, names, outsider = await asyncio.gather(*asked, self._is_outsider(incoming))
         hint = message.language_hint or await self._language_of(incoming)
-        known = replace(message, administrator=told, outsider=outsider, language_hint=hint)
+        author = replace(message.author, name=message.author.name or names.get(author_id, ""))
+        known = replace(message, author=author, administrator=told, outsider=outsider, language_hint=hint)
         return replace(incoming, message=known)
 
     async def _language_of(self, incoming: Incoming) -> str:

@@ -6,7 +6,7 @@ from dataclasses import replace
 from enum import Enum, auto
 
 from adapters.slack import limits
-from adapters.slack.api import Refusal
+from adapters.slack.api import UNKNOWN_METHOD, Refusal
 from adapters.slack.asker import with_asker
 from adapters.slack.cutting import Cut, cut, settled_part
 from adapters.slack.late import GONE, clear_direct, headed, is_late, to_direct
@@ -150,6 +150,7 @@ class SlackReply:
             is_shown = self._shown.get(number) == part.body and not part.head and not part.tail
             if not is_shown and not (number == self._number and await self._end_stream(part)):
                 await line.put(number, part)
+                self._learn_of_edits(line, number)
         for sent in line.posting.delivery.sent:
             if sent.part >= len(parts) and not sent.message_id.startswith("file:"):
                 await line.delete(sent.part)
@@ -268,11 +269,17 @@ class SlackReply:
         if self._lacks("edits"):  # what cannot be edited is shown once, when it is whole
             return _SOON_S
         await self._line.post(self._number, interim(text), patience_s=0.0)
+        self._learn_of_edits(self._line, self._number)
         self._mode, self._edited = _Mode.EDITS, text
         return limits.EDIT_PERIOD_S
 
     def _lacks(self, what: str) -> bool:
         return self._manner.abilities.lacks(self._line.team_id, what)
+
+    def _learn_of_edits(self, line: Line, number: int) -> None:
+        """Show answers once, when they are whole, where messages have no ids, so that none can be edited."""
+        if line.is_nameless(number):
+            self._manner.abilities.learn(line.team_id, "edits", Refusal("chat.update", UNKNOWN_METHOD))
 
     async def _start(self, text: str) -> bool:
         """Begin a stream; False where there can be none."""

@@ -51,8 +51,8 @@ class TicketChannel:
 class Announced(Announcements, Protocol):
     """What was announced."""
 
-    async def number_of(self, target: Target, message_id: str) -> int | None:
-        """Tell which ticket a message in the place of TARGET announces; None where it announces none."""
+    async def announced_by(self, target: Target, message_id: str) -> tuple[int, str] | None:
+        """Tell the number of the ticket that a message in the place of TARGET announces, and its first message."""
 
 
 def read_ticket_channel(text: str, known: Sequence[str]) -> tuple[str, str]:
@@ -113,10 +113,10 @@ class TicketThreads:
         """Take a reply below an announcement in as the answer to its ticket; None where it is none.
 
         An edit corrects the answer and a deletion withdraws it. Returns what whoever answers must know, which is mostly
-        nothing. NAMES are those of the people it mentions, by id. It becomes the command `tickets answer`, so that it
-        is stored before Slack is told so, carried out once however often Slack brings it, and acknowledged in the
-        thread. Raises as Acceptance.accept does, but Busy where too much is waiting: Slack is to bring an answer again,
-        for nobody else will.
+        nothing. It becomes the command `tickets answer`, so that it is stored before Slack is told so, carried out once
+        however often Slack brings it, and acknowledged in the thread. NAMES are those of its author and of the people
+        it mentions, by id. Raises as Acceptance.accept does, but Busy where too much is waiting: Slack is to bring an
+        answer again, for nobody else will.
         """
         event = object_at(payload, "event")
         root = next((ts for part in (event, *_parts(event)) if (ts := text_at(part, "thread_ts"))), "")
@@ -128,9 +128,11 @@ class TicketThreads:
         incoming = heard.incoming
         if incoming.address.get("user_team") != self.where.team_id or incoming.message_id == root:
             return None
-        number = await self._announced.number_of(self.where.target, root)
-        taken = number is not None and await self._is_taken(incoming)
-        if number is None or (not taken and _asks_us(heard, event, bot)):
+        announced = await self._announced.announced_by(self.where.target, root)
+        number, first = announced or (0, root)
+        incoming = _below(incoming, first)
+        taken = announced is not None and await self._is_taken(incoming)
+        if announced is None or (not taken and _asks_us(heard, event, bot)):
             return None
         word = wording.FILES_STAY if heard.files else ""
         if incoming.kind is Kind.DELETE:
@@ -171,6 +173,12 @@ class TicketThreads:
         if name == CLOSE:
             return await self._work.close(self.where.tenant_id, number)
         return await self._work.take(self.where.tenant_id, number)
+
+
+def _below(incoming: Incoming, first: str) -> Incoming:
+    """Count a reply to any message of an announcement as one to the FIRST; it is acknowledged where it stands."""
+    message = incoming.message
+    return replace(incoming, message=replace(message, place=replace(message.place, thread=first)))
 
 
 def as_answer(incoming: Incoming, number: int, text: str) -> Incoming:

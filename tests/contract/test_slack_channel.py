@@ -532,10 +532,11 @@ async def test_a_worker_that_dies_after_the_end_of_the_stream_leaves_one_message
     assert office.called("chat.startStream", "chat.postMessage") == ["chat.startStream"]
 
 
+@pytest.mark.parametrize("fault", ["lost", "unreadable"])
 @pytest.mark.parametrize("pieces", [PIECES, (SAID.text,)])
-async def test_a_post_whose_answer_is_lost_is_found_again(office, pieces):
-    office.slack.misbehave("chat.startStream", "lost")
-    office.slack.misbehave("chat.postMessage", "lost")
+async def test_a_post_whose_answer_is_lost_is_found_again(office, pieces, fault):
+    office.slack.misbehave("chat.startStream", fault)
+    office.slack.misbehave("chat.postMessage", fault)
     posting = await office.answer(pieces=pieces)
     assert shown(one(office.stands())) == SAID.text
     assert posting.doubtful >= 1
@@ -942,6 +943,8 @@ async def test_what_only_its_author_may_read_is_not_shared(office):
         ("http_500", Uncertain, ChannelUnavailable),
         ("http_504", Uncertain, ChannelUnavailable),
         ("http_503", ChannelUnavailable, ChannelUnavailable),
+        ("http_200", Uncertain, ChannelUnavailable),
+        ("http_302", ChannelUnavailable, ChannelUnavailable),
         ("fatal_error", Uncertain, ChannelUnavailable),
         ("service_unavailable", ChannelUnavailable, ChannelUnavailable),
         ("ratelimited", Busy, Busy),
@@ -979,6 +982,16 @@ async def test_without_streams_an_answer_grows_in_edits(office, fault):
     assert "chat.stopStream" not in office.called()
 
 
+async def test_without_streams_of_which_a_server_says_so_in_no_way_the_answer_comes_once(office):
+    office.slack.misbehave("chat.startStream", *["http_200"] * 99)
+    posting = office.posting(await office.begin())
+    reply = office.out.reply(posting)
+    await office.write(reply, PIECES, pause_s=6.0)
+    await reply.finish(SAID)
+    assert shown(one(office.stands())) == SAID.text
+    assert office.called("chat.postMessage", "chat.startStream") == ["chat.postMessage"]
+
+
 @pytest.mark.parametrize("fault", ["unknown_method", "http_404"])
 async def test_where_nothing_can_be_edited_an_answer_is_posted_anew_and_the_next_one_once(office, fault):
     office.slack.misbehave("chat.startStream", *[fault] * 9)
@@ -1002,6 +1015,16 @@ async def test_a_post_of_which_nothing_is_said_but_that_it_was_made_is_not_made_
     before = office.called("chat.postMessage")
     await office.out.withdraw(await office.again(posting))
     assert office.called("chat.postMessage") == before
+
+
+@pytest.mark.parametrize("pieces", [(SAID.text,), PIECES[:3]])
+async def test_where_messages_have_no_ids_later_answers_are_shown_once_when_they_are_whole(office, pieces):
+    office.slack.misbehave("chat.startStream", *["http_404"] * 9)
+    office.slack.misbehave("chat.postMessage", *["unnamed"] * 9)
+    await office.answer(pieces=pieces)
+    before = len(office.stands())
+    await office.answer(pieces=PIECES)
+    assert [shown(message) for message in office.stands()[before:]] == [SAID.text]
 
 
 @pytest.mark.parametrize("method", ["agents.sessions.setStatus", "assistant.threads.setStatus"])
@@ -1085,6 +1108,47 @@ async def test_a_method_that_is_not_there_is_refused_and_one_that_must_be_there_
                 await away.call("chat.postMessage", team_id="T1", channel="C1", text="x")
             with pytest.raises(ChannelUnavailable):
                 await others.own()
+
+
+@pytest.mark.parametrize("status", [301, 302, 303, 307, 308])
+@pytest.mark.parametrize("method", ["chat.postMessage", "chat.update", "auth.test"])
+async def test_no_redirect_carries_a_message_to_somebody_else(method, status):
+    async with answering(said(OKAY)) as (tokens, _, bodies):
+        await tokens.own()
+        del bodies[:]
+        elsewhere = f"{tokens._client.base_url}{method}"
+        moved = said(b'{"ok": false, "error": "moved"}', status, Location=elsewhere)
+        async with answering(moved) as (_, away, asked):
+            away.tokens = tokens
+            with pytest.raises(ChannelUnavailable) as error:
+                await away.call(method, team_id="T1", channel="C1", text="x")
+    assert not isinstance(error.value, Uncertain)
+    assert (len(asked), bodies) == (1, [])
+
+
+@pytest.mark.parametrize("body", [b"<html>a page</html>", b"", b"[1]", b'{"message": "x"}', b'{"error": {}}'])
+@pytest.mark.parametrize("status", [200, 202, 204])
+async def test_what_is_made_and_answered_by_nothing_that_can_be_read_is_in_doubt(body, status):
+    async with answering(said(OKAY)) as (tokens, _, _):
+        await tokens.own()
+        async with answering(said(body, status)) as (_, away, _):
+            away.tokens = tokens
+            for method in ("chat.postMessage", "chat.startStream", "files.completeUploadExternal"):
+                with pytest.raises(Uncertain):
+                    await away.call(method, team_id="T1", channel="C1")
+            with pytest.raises(ChannelUnavailable) as error:
+                await away.call("chat.update", team_id="T1", channel="C1")
+    assert not isinstance(error.value, Uncertain)
+
+
+async def test_what_slack_says_it_has_not_done_is_in_no_doubt():
+    async with answering(said(OKAY)) as (tokens, _, _):
+        await tokens.own()
+        async with answering(said(b'{"ok": false}')) as (_, away, _):
+            away.tokens = tokens
+            with pytest.raises(ChannelUnavailable) as error:
+                await away.call("chat.postMessage", team_id="T1", channel="C1", text="x")
+    assert not isinstance(error.value, Uncertain)
 
 
 @pytest.mark.parametrize("body", [b'{"ok": true}', b'{"ok": true, "team_id": 5, "user_id": "U1"}'])

@@ -601,16 +601,17 @@ async def test_what_is_no_answer_of_a_person_of_ours_answers_nothing(office):
 async def test_guests_of_a_shared_channel_neither_answer_nor_press(office):
     ticket = await office.asked()
     root = await office.post(ticket.number)
-    team_id = office.workspace.team_id
+    team_id, guest = office.workspace.team_id, office.slack.user(office.slack.workspace("partner"), "eve")
     event = {"type": "message", "channel": office.desk.channel_id, "channel_type": "channel", "thread_ts": root.ts}
-    event |= {"user": "U0GUEST", "user_team": "T0PARTNER", "ts": "1900000000.000100", "text": "I am a guest."}
+    event |= {"user": guest.user_id, "user_team": guest.team_id, "ts": "1900000000.000100", "text": "I am a guest."}
     said = {"type": "event_callback", "event_id": "Ev1", "team_id": team_id, "event": event}
     assert await office.interactions.handle("event", said, team_id) is None
-    event |= {"user": "U0OURS", "user_team": team_id, "ts": "1900000000.000200", "text": "I am not."}
+    assert [office.slack.violations.pop().code] == ["user_not_found"]  # no channel of the small Slack is shared
+    event |= {"user": office.admin.user_id, "user_team": team_id, "ts": "1900000000.000200", "text": "I am not."}
     assert await office.interactions.handle("event", {**said, "event_id": "Ev2"}, team_id) is not None
     pressed = {
         "type": "block_actions",
-        "user": {"id": "U0GUEST", "team_id": "T0PARTNER"},
+        "user": {"id": guest.user_id, "team_id": guest.team_id},
         "container": {"channel_id": office.desk.channel_id, "message_ts": root.ts},
         "actions": [{"action_id": CLOSE, "value": str(ticket.number)}],
     }

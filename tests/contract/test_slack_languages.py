@@ -1,7 +1,9 @@
 """Forms, the Home and what is said beside them speak the language their reader has chosen in Slack."""
 
+import asyncio
 import json
 from contextlib import AsyncExitStack
+from dataclasses import replace
 from datetime import UTC, datetime
 from uuid import uuid4
 
@@ -37,7 +39,7 @@ from adapters.slack.outbound import reason_view, render
 from adapters.slack.outsiders import Outsiders
 from adapters.slack.parts import Parts
 from adapters.slack.people import People, person_of
-from adapters.slack.pressed import FEEDBACK, PASSAGE
+from adapters.slack.pressed import FEEDBACK, HUMAN, PASSAGE
 from adapters.slack.router import Router
 from adapters.slack.sources import Shown as Passages
 from adapters.web.server import make_app, run_server
@@ -222,6 +224,10 @@ def test_a_guest_of_another_organisation_has_a_language_too():
 # Against a small Slack
 
 
+async def a_ticket(_thread, _message_id):
+    return Ticket(7, None, TicketState.OPEN, "?", "", "", "", NOON, NOON)
+
+
 class Office:
     """The router with forms and the Home behind a real listener, over a database."""
 
@@ -237,7 +243,7 @@ class Office:
         self.inbox, files = PostgresInbox(database), FileTickets(PostgresUploads(database), TICKET_TYPE)
         self.tools = make_tools(database, Access(PostgresAdministrators(database), {Platform.SLACK}))
         home = Home(self.api, self.tools, people=self.people)
-        means = Means(self.api, workspaces, self.people, self.tools, files, home, b"a secret of the tests")
+        means = self.means = Means(self.api, workspaces, self.people, self.tools, files, home, b"a secret of the tests")
         self.interactions = Interactions(means)
         self.router = Router(
             Parts(
@@ -252,8 +258,14 @@ class Office:
                 outsiders=Outsiders(self.people),
                 interactions=self.interactions,
                 show=Passages(self.api, PostgresOutbox(database), people=self.people).show,
+                ticket_of=a_ticket,
             )
         )
+
+    def use(self, people):
+        """Look people up through PEOPLE where a form is made."""
+        self.interactions = Interactions(replace(self.means, people=people))
+        self.router._parts = replace(self.router._parts, interactions=self.interactions)
 
     async def close(self):
         await self.interactions.close()
@@ -375,6 +387,52 @@ async def test_a_slow_slack_delays_the_language_and_not_the_form(office):
     await office.interactions.settled()
     view = office.slack.modals(office.admin)[-1]
     assert view.content["title"]["text"] == say(words.ADD_DOCUMENTS, "de")
+
+
+class Late:
+    """The way to Slack, which says who people are once it is known that their rights are looked at."""
+
+    def __init__(self, api):
+        self._api, self.rights_asked = api, asyncio.Event()
+
+    async def call(self, method, *, team_id, **arguments):
+        if method == "users.info":
+            await self.rights_asked.wait()
+        return await self._api.call(method, team_id=team_id, **arguments)
+
+
+class LatePeople(People):
+    async def is_administrator(self, team_id, user_id, **within):
+        self._api.rights_asked.set()
+        return await super().is_administrator(team_id, user_id, **within)
+
+    async def language(self, team_id, user_id, *, within_s):
+        return await super().language(team_id, user_id, within_s=within_s / 100)
+
+
+@pytest.mark.parametrize(("text", "title"), [("kb add", words.ADD_DOCUMENTS), ("channel", words.HOW_I_ANSWER)])
+async def test_a_form_speaks_the_language_that_came_with_the_look_at_the_rights(office, text, title):
+    office.admin.locale = office.ben.locale = "de-DE"
+    for user, word in ((office.admin, title), (office.ben, None)):
+        office.use(LatePeople(Late(office.api)))
+        view = await office.form(user, text)
+        refused = say(words.ONLY_ADMINISTRATORS, "de", command=f"`/frontdesk {text}`")
+        shown = view.content["title"]["text"] if word else view.content["blocks"][0]["text"]["text"]
+        assert shown == (say(word, "de") if word else to_mrkdwn(refused))
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
+async def test_the_wish_for_a_person_is_answered_in_the_language_of_the_answer_pressed(office, language):
+    office.ben.locale = "de-DE" if language != "de" else "fr-FR"
+    message = await office.post(Answer("Ask the desk.", Origin.DOCUMENTS, None, language=language))
+    await office.slack.press(message, office.ben, HUMAN)
+    assert (await office.taken(message.ts)).language_hint == language
+    await office.slack.press(message, office.ben, HUMAN)
+    (told,) = await office.slack.until(
+        lambda: [said for said in office.slack.seen(office.general, office.ben) if said.ephemeral_to]
+    )
+    named, waits = say(wording.TICKET, language, number=7), say(wording.TICKET_WAITS, language)
+    assert told.text == f"{named}: {waits}"
 
 
 async def test_a_form_that_comes_too_late_is_told_in_its_readers_language(office):

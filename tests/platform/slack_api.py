@@ -140,13 +140,15 @@ class Api:
             raise Dropped
         if fault == "nameless":
             return {}
-        if fault not in ("", "lost"):
+        if fault not in ("", "lost", "unnamed", "unreadable"):
             raise SlackError(fault, **({"retry_after_s": 1} if fault == "ratelimited" else {}))
         answer = self._carry_out(name, arguments, token, request)
         self.calls.append((name, arguments))
         if fault == "lost":
             raise Dropped
-        return answer
+        if fault == "unreadable":
+            raise SlackError("http_200")
+        return {} if fault == "unnamed" else answer
 
     def _carry_out(self, name: str, arguments: Json, token: str, request: web.Request) -> Json:
         if name in SETTLED_ELSEWHERE:

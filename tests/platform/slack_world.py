@@ -94,7 +94,10 @@ class World:
         return self.api.calls
 
     def misbehave(self, method: str, *faults: str) -> None:
-        """Have the next calls of METHOD fail: an error code, ratelimited, http_500, reset (not done), lost (done)."""
+        """Have the next calls of METHOD fail: an error code, ratelimited, http_500, reset (not done), lost (done).
+
+        Done too: unreadable, which is answered by no JSON, and unnamed, of which nothing is said but that it was done.
+        """
         self.api.faults[method] += faults
 
     # Who and what there is

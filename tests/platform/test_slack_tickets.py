@@ -150,12 +150,11 @@ async def test_stop_is_answered_where_there_is_nothing_to_stop(office, how):
 
 
 async def opened(office, text=UNKNOWN):
-    """Ask what the documents do not say; return the question and the announcement of its ticket."""
+    """Ask what the documents do not say; return the question and the last message of its ticket's announcement."""
     office.house.model.knows_nothing()
     asked = await office.slack.say(office.general, office.ann, f"{office.slack.mention(office.workspace)} {text}")
     await office.settle()
-    (announced,) = office.ours(office.desk)
-    return asked, announced
+    return asked, office.ours(office.desk)[-1]
 
 
 def below(office, announced):
@@ -194,6 +193,41 @@ async def test_the_channel_of_tickets_hears_what_is_done_with_one_elsewhere(offi
     assert sum("Closed by" in text for text in below(office, announced)) == 1
     assert "Closed by ada." in whole(announced)
     assert actions_of(announced) == []
+
+
+async def test_a_reply_below_any_message_of_a_long_announcement_is_one_to_the_announcement(office):
+    _, last = await opened(office, f"{UNKNOWN} {'It is red, and it has a bell. ' * 140}")
+    first, second = office.ours(office.desk)
+    assert second is last
+    assert actions_of(second) == ["ticket_take", "ticket_close"]
+    reply = await office.slack.say(office.desk, office.admin, "Behind the house.", thread_ts=second.ts)
+    await office.settle()
+    (receipt,) = (found for found in office.ours(office.desk, user=office.admin) if found.ephemeral_to)
+    assert receipt.thread_ts == second.ts
+    assert [below(office, first), below(office, second)] == [[], []]
+    assert "Behind the house." in office.ours(office.general)[-1].text
+    await office.slack.edit(reply, "In the cellar.")
+    await office.settle()
+    await office.slack.say(office.desk, office.admin, "Or in the yard.", thread_ts=first.ts)
+    await office.settle()
+    texts = [message.text for message in office.ours(office.general)]
+    assert ("In the cellar." in texts[-2], "Or in the yard." in texts[-1]) == (True, True)
+    assert not any("Answered by" in whole(message) for message in office.ours(office.desk))
+    await office.slack.erase(reply)
+    await office.settle()
+    assert "This answer was withdrawn." in office.ours(office.general)[-2].text
+
+
+@pytest.mark.parametrize("channel", ["a mention", "a direct message"])
+async def test_who_answered_elsewhere_is_named_and_no_id(office, channel):
+    _, announced = await opened(office)
+    command, where = "/tickets answer 1 Behind the house.", office.slack.direct(office.admin)
+    if channel == "a mention":
+        command, where = f"{office.slack.mention(office.workspace)} {command}", office.desk
+    await office.slack.say(where, office.admin, command)
+    await office.settle()
+    assert below(office, announced) == ["Answered by ada:\n\n> Behind the house."]
+    assert office.admin.user_id not in whole(announced)
 
 
 async def test_a_ticket_whose_question_is_deleted_is_closed_and_the_desk_hears_of_it(office):

@@ -132,7 +132,7 @@ def test_a_code_block_is_never_left_open():
 def test_an_answer_that_can_be_rated_has_its_buttons_and_another_one_none():
     (part,) = render(answer(), 7)
     pressed = buttons(part)
-    assert pressed["human"]["value"] == "7"
+    assert pressed["human"]["value"] == "7:en"
     assert pressed["feedback"]["positive_button"]["value"] == "good"
     assert pressed["feedback"]["negative_button"]["value"] == "bad"
     assert "share" not in pressed
