@@ -46,6 +46,8 @@ _MAKING = ("send", "copy", "forward")  # calls that make something new each time
 _MAKING_NOTHING = ("sendChatAction", "sendMessageDraft")
 _UNPACED = ("sendChatAction",)  # no message: it only heeds what Telegram told us to wait
 _OF_A_MESSAGE = ("edit", "delete")
+_EVERYWHERE = ("getMe", "sendMessage")  # every server has them: who does not know them is none, or not there yet
+_DOUBT_S = 60.0  # for which a method is taken to be missing: it may have been a proxy that said so
 _NOT_SENT = (httpx.ConnectError, httpx.ConnectTimeout, httpx.PoolTimeout, httpx.UnsupportedProtocol, httpx.ProxyError)
 
 # The library writes whole requests, and httpx every address with the token in it.
@@ -136,10 +138,15 @@ class TelegramApi:
         self._me: Me | None = None
         self._lock = asyncio.Lock()
         self._moved: dict[str, int] = {}
+        self._clock = clock
         self._limits = Limits(clock)
         self.refused = ""  # what Telegram says of the token, where it refuses it
         self.stands_in = base_url.rstrip("/") != BASE_URL  # whether it is a server that may keep to less than Telegram
-        self.unknown: set[str] = set()  # methods that the server does not know
+        self._lacking: dict[str, float] = {}  # methods that the server does not know, until when that is believed
+
+    def lacks(self, method: str) -> bool:
+        """Tell whether the server said a moment ago that it does not know METHOD."""
+        return self._lacking.get(method, float("-inf")) > self._clock()
 
     def sign(self, purpose: str, text: str) -> str:
         """Sign TEXT by the token, as 64 hexadecimal digits: every process that has the token can tell."""
@@ -220,18 +227,20 @@ class TelegramApi:
         try:
             async with self._limits.one_at_a_time() if counted else nullcontext():
                 strange = counted and self._limits.note(slots[-1].key)
-                return await self._send(method, arguments, timeout_s)
+                result = await self._send(method, arguments, timeout_s)
         except ChatMigrated:
             raise
         except TelegramError as error:
             ours = as_ours(self.name, method, error)
             if self.stands_in and isinstance(ours, Refusal) and ours.is_of_method:
-                self.unknown.add(method)
+                self._lacking[method] = self._clock() + _DOUBT_S
             if isinstance(ours, Busy) and not isinstance(ours, Conflicted):
                 await self._pacer.hold(slots[-1].key, ours.retry_after_s)
                 if counted and self._limits.is_for_all(slots[-1].key, strange=strange):
                     await self._pacer.hold(slots[0].key, min(HOLD_S, ours.retry_after_s))
             raise ours from None  # the address in the library's own error holds the token
+        self._lacking.pop(method, None)
+        return result
 
 
 def _elsewhere(method: str, arguments: Mapping[str, Any], chat_id: int) -> dict[str, Any]:
@@ -267,17 +276,25 @@ def as_ours(name: str, method: str, error: TelegramError) -> FrontdeskError:
     if isinstance(error, InvalidToken):
         return _of_token(name, method, error)
     if isinstance(error, BadRequest | Forbidden):
-        return Refusal(method, error.message)
+        return _of_method(Refusal(method, error.message))
     return _of_network(method, error)
+
+
+def _of_method(refusal: Refusal) -> FrontdeskError:
+    """Take a server that does not know what every server does for one that is away."""
+    if refusal.is_of_method and refusal.method in _EVERYWHERE:
+        return ChannelUnavailable(f"Telegram did not take {refusal.method}; check TELEGRAM_API_URL. It is tried again.")
+    return refusal
 
 
 def _of_token(name: str, method: str, error: InvalidToken) -> FrontdeskError:
     """Read what the library takes for a wrong token: 401 is one, 404 an unknown method or a token of a wrong form."""
     refused = f"Telegram refuses the token of the bot {name}; copy it from @BotFather again."
-    if method == "getMe":
+    unauthorized = "unauthorized" in error.message.lower()
+    if method == "getMe" and (unauthorized or error.message == UNKNOWN_METHOD):  # a page has other words
         return UsageError(refused)
     # What is to be sent waits for the right token.
-    return ChannelUnavailable(refused) if "unauthorized" in error.message.lower() else Refusal(method, UNKNOWN_METHOD)
+    return ChannelUnavailable(refused) if unauthorized else _of_method(Refusal(method, UNKNOWN_METHOD))
 
 
 def _of_network(method: str, error: TelegramError) -> FrontdeskError:

@@ -46,7 +46,7 @@ class Line:
     @property
     def may_grow(self) -> bool:
         """Tell whether what is posted may be edited, as far as that is known."""
-        return EDIT not in self.api.unknown
+        return not self.api.lacks(EDIT)
 
     async def put(self, number: int, part: Part, *, reply: bool | None = None, patience_s: float = PATIENCE_S) -> None:
         """Post a part, or edit it where it stands there already; the first one of a group replies to the question."""

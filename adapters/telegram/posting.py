@@ -1,10 +1,12 @@
 """Send and edit one message: HTML first, the plain text where Telegram cannot read it, no previews of links."""
 
-from collections.abc import Mapping
+from collections.abc import Awaitable, Callable, Mapping
+from functools import partial
 from typing import Any
 
 from telegram import InputFile
 
+from adapters.telegram import limits
 from adapters.telegram.api import PATIENCE_S, Refusal, TelegramApi
 from adapters.telegram.outbound import Part, keyboard
 from core.payloads import Json, integer_at, object_at, value_at
@@ -13,6 +15,17 @@ EDIT = "editMessageText"
 
 _NO_PREVIEW = {"is_disabled": True}
 _UNPARSED = ("can't parse entities", "can't find end", "unsupported start tag", "unclosed", "entity_")
+_UNFIT = (  # what is wrong with the message and not with its chat
+    "button_",
+    "reply_markup_",
+    "inline keyboard",
+    "message is too long",
+    "message_too_long",
+    "message text is empty",
+    "text must be non-empty",
+    "message to be replied not found",
+    "message to reply not found",
+)
 _UNCHANGED = ("message is not modified",)
 _TOPIC_GONE = ("message thread not found", "topic_closed", "topic_deleted", "topic closed")
 _UPLOAD_S = 60.0
@@ -40,14 +53,7 @@ async def send_part(
         )
         return _id_of(sent, address)
     more = {**where, "link_preview_options": _NO_PREVIEW, "reply_markup": keyboard(part.rows) if part.rows else None}
-    try:
-        sent = await _once_more_outside(
-            api, "sendMessage", {**more, "text": part.html, "parse_mode": "HTML"}, patience_s=patience_s
-        )
-    except Refusal as refusal:
-        if not refusal.says(*_UNPARSED):
-            raise
-        sent = await api.call("sendMessage", patience_s=patience_s, **more, text=part.plain)
+    sent = await _write(partial(_once_more_outside, api, "sendMessage", patience_s=patience_s), part, more)
     return _id_of(sent, address)
 
 
@@ -61,12 +67,7 @@ async def edit_part(
         "link_preview_options": _NO_PREVIEW,
         "reply_markup": keyboard(part.rows) if part.rows else None,
     }
-    try:
-        await _edit(api, patience_s, text=part.html, parse_mode="HTML", **more)
-    except Refusal as refusal:
-        if not refusal.says(*_UNPARSED):
-            raise
-        await _edit(api, patience_s, text=part.plain, **more)
+    await _write(partial(_edit, api, patience_s), part, more)
 
 
 async def draft(api: TelegramApi, address: Mapping[str, Any], draft_id: int, part: Part) -> None:
@@ -99,6 +100,30 @@ def _reply_to(address: Mapping[str, Any], *, reply: bool) -> dict[str, Any]:
     return {"reply_parameters": {"message_id": message_id, "allow_sending_without_reply": True}}
 
 
+async def _write(call: Callable[[dict[str, Any]], Awaitable[Any]], part: Part, more: Mapping[str, Any]) -> Any:
+    """Write PART as well as Telegram takes it: with its markup, as plain text, or as that and nothing else."""
+    try:
+        return await call({**more, "text": part.html, "parse_mode": "HTML"})
+    except Refusal as refusal:
+        unfit = refusal.says(*_UNFIT)
+        if not unfit and not refusal.says(*_UNPARSED):
+            raise
+    try:
+        if not unfit:
+            return await call({**more, "text": part.plain})
+    except Refusal as refusal:
+        if not refusal.says(*_UNFIT):
+            raise
+    return await call({**more, "text": _fitting(part.plain), "reply_markup": None, "reply_parameters": None})
+
+
+def _fitting(text: str) -> str:
+    """Cut TEXT to what a message holds; where nothing of it can be seen, there are three dots."""
+    if not any(character.isprintable() and not character.isspace() for character in text):
+        return "…"
+    return text.encode("utf-16-le", "ignore")[: 2 * limits.TEXT].decode("utf-16-le", "ignore")
+
+
 async def _once_more_outside(api: TelegramApi, method: str, arguments: dict[str, Any], **more: Any) -> Any:
     """Send to the topic, and where it is gone to the chat itself."""
     try:
@@ -109,7 +134,7 @@ async def _once_more_outside(api: TelegramApi, method: str, arguments: dict[str,
     return await api.call(method, **more, **{**arguments, "message_thread_id": None})
 
 
-async def _edit(api: TelegramApi, patience_s: float | None, **arguments: Any) -> None:
+async def _edit(api: TelegramApi, patience_s: float | None, arguments: dict[str, Any]) -> None:
     try:
         await api.call(EDIT, patience_s=patience_s, **arguments)
     except Refusal as refusal:

@@ -21,8 +21,10 @@ from core.outbox import Purpose
 
 _GROWING = 1.2  # each pause between two edits is longer by this: a long answer must not use a group's minute up
 _LONGEST_PAUSE_S = 15.0
-_NO_DRAFTS = ("not found", "unsupported", "not allowed", "not supported")
+_NO_DRAFTS = ("unsupported", "not allowed", "not supported")
+_OF_ONE = ("chat", "thread", "topic", "user", "peer")  # what is said of one of them says nothing of the others
 _DOUBT_S = 60.0  # for which no draft is tried after one that came to nothing
+_WITHOUT_S = 600.0  # and after one that the bot may not send
 
 
 @dataclass(frozen=True)
@@ -170,11 +172,16 @@ class TelegramReply:
             raise
         except Refusal as refusal:
             self._drafts = False
-            if refusal.says(*_NO_DRAFTS):
-                without[line.api.bot_id] = float("inf")
+            if _is_of_bot(refusal):
+                without[line.api.bot_id] = self._clock() + _WITHOUT_S
             return False
         except ChannelUnavailable:  # messages may well be possible
             self._drafts = False
             without[line.api.bot_id] = self._clock() + _DOUBT_S
             return False
         return True
+
+
+def _is_of_bot(refusal: Refusal) -> bool:
+    """Tell whether a draft is refused wherever the bot sends it."""
+    return refusal.is_of_method or (refusal.says(*_NO_DRAFTS) and not refusal.says(*_OF_ONE))

@@ -14,7 +14,7 @@ from typing import Any
 from telegram.error import BadRequest, TelegramError
 from telegram.request import HTTPXRequest
 
-from core.payloads import object_at, parse_object, text_at, value_at
+from core.payloads import integer_at, object_at, parse_object, retry_after_s, text_at, value_at
 
 UNKNOWN_METHOD = "Not Found"
 
@@ -25,10 +25,17 @@ _REFUSED = (
     HTTPStatus.UNSUPPORTED_MEDIA_TYPE,
     HTTPStatus.UNPROCESSABLE_ENTITY,
 )
+_MISSING = r"(?:not|un)[ -]?(?:supported|implemented)"
+_NAME = r"(?:method|route|endpoint)"
 _UNKNOWN = re.compile(
-    r"(?:not|un)[ -]?(?:supported|implemented)|(?:unknown|no such) method|(?:method|route|endpoint) not found",
+    rf"""{_NAME}(?:[ :]+['"`(]?[\w./-]+['"`)]?)?(?:[ ]is|[ ]was)?[ :]+(?:{_MISSING}|not[ ]found|unknown)"""
+    rf"|(?:unknown|no such|{_MISSING}) (?:API )?{_NAME}"
+    rf"|(?-i:\b(?:answer|copy|delete|edit|forward|get|send|set)[A-Z]\w*)(?: is| was)?[ :]+{_MISSING}"
+    rf"|^\W*{_MISSING}(?: yet)?\W*$",
     re.IGNORECASE,
 )
+_WORDS = ("description", "message", "error", "detail")
+_INTEGER = re.compile(r"-?[0-9]{1,18}")
 _RETRY_AFTER = re.compile(r"retry after (\d+(?:\.\d+)?)", re.IGNORECASE)
 _NO_RESULT = json.dumps({"ok": True, "result": None}).encode()
 
@@ -68,7 +75,7 @@ def _error(status: int, said: Mapping[str, Any]) -> tuple[int, bytes]:
     description = text_at(said, "description")
     if status == HTTPStatus.TOO_MANY_REQUESTS:
         raise TooMany(_retry_after_s(said))
-    if status in _NO_METHOD or (status >= HTTPStatus.INTERNAL_SERVER_ERROR and _UNKNOWN.search(_words(said))):
+    if status in _NO_METHOD or (status >= HTTPStatus.INTERNAL_SERVER_ERROR and _is_of_call(said)):
         raise BadRequest(UNKNOWN_METHOD)
     if status in _REFUSED:
         raise BadRequest(description or HTTPStatus(status).phrase)
@@ -76,20 +83,23 @@ def _error(status: int, said: Mapping[str, Any]) -> tuple[int, bytes]:
     return status, json.dumps({**kept, "parameters": _parameters(said)}).encode()
 
 
-def _words(said: Mapping[str, Any]) -> str:
-    return " ".join(text_at(said, name) for name in ("description", "message", "error", "detail"))
+def _is_of_call(said: Mapping[str, Any]) -> bool:
+    """Tell whether it is the method that is missing, and not something that the server needs to do it."""
+    return any(_UNKNOWN.search(text_at(said, name)) for name in _WORDS)
 
 
 def _parameters(said: Mapping[str, Any]) -> dict[str, Any]:
     """Keep the one parameter that the library reads of other errors than 429."""
-    moved = object_at(said, "parameters").get("migrate_to_chat_id")
-    return {"migrate_to_chat_id": moved} if isinstance(moved, int) else {}
+    parameters = object_at(said, "parameters")
+    moved, written = integer_at(parameters, "migrate_to_chat_id"), text_at(parameters, "migrate_to_chat_id")
+    if moved is None and _INTEGER.fullmatch(written):
+        moved = int(written)
+    return {} if moved is None else {"migrate_to_chat_id": moved}
 
 
 def _retry_after_s(said: Mapping[str, Any]) -> float:
     given = value_at(said, "parameters", "retry_after")
     written = _RETRY_AFTER.search(text_at(said, "description"))
-    try:
-        return max(float(given if given is not None else written[1] if written else 1.0), 0.0)
-    except (TypeError, ValueError):
-        return 1.0
+    if given is None and written:
+        given = written[1]
+    return retry_after_s(str(given) if isinstance(given, int | float | str) else "")

@@ -264,6 +264,9 @@ async def test_a_file_that_looks_like_a_response_is_a_file(database):
         (200, {"ok": False, "error_code": 403, "description": "no"}, (403, {"description": "no", "parameters": {}})),
         (400, {"description": 7, "parameters": [1]}, (400, {"parameters": {}})),
         (400, {"parameters": {"migrate_to_chat_id": -9}}, (400, {"parameters": {"migrate_to_chat_id": -9}})),
+        (400, {"parameters": {"migrate_to_chat_id": "-9"}}, (400, {"parameters": {"migrate_to_chat_id": -9}})),
+        (400, {"parameters": {"migrate_to_chat_id": "-x"}}, (400, {"parameters": {}})),
+        (400, {"parameters": {"migrate_to_chat_id": True}}, (400, {"parameters": {}})),
         (404, "no such thing", (404, {"parameters": {}})),
         (502, "<html>", (502, {"parameters": {}})),
     ],
@@ -280,6 +283,12 @@ def test_a_response_is_read_as_telegram_would_write_it(status, body, expected):
         ({"parameters": {"retry_after": "7"}}, 7.0),
         ({"description": "Too Many Requests: retry after 7"}, 7.0),
         ({"parameters": {"retry_after": []}}, 1.0),
+        ({"parameters": {"retry_after": -3}}, 0.0),
+        ({"parameters": {"retry_after": 1e300}}, 3600.0),
+        ({"parameters": {"retry_after": 10**12}}, 3600.0),
+        ({"parameters": {"retry_after": float("inf")}}, 3600.0),
+        ({"parameters": {"retry_after": float("nan")}}, 1.0),
+        ({"description": f"Too Many Requests: retry after {'9' * 400}"}, 3600.0),
         ("slow down", 1.0),
     ],
 )
@@ -287,6 +296,39 @@ def test_a_429_says_how_long_to_wait_or_a_second(body, seconds):
     with pytest.raises(TooMany) as waits:
         read(429, json.dumps(body).encode())
     assert waits.value.retry_after_s == seconds
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        "API method 'sendMessageDraft' is not supported.",
+        "Method sendMessageDraft not found",
+        "unknown method",
+        "No such API method",
+        "unsupported endpoint",
+        "route not found",
+        "sendMessageDraft is not supported",
+        "Not Implemented",
+        "Not supported yet.",
+    ],
+)
+def test_a_failure_that_names_the_method_says_that_it_is_missing(words):
+    with pytest.raises(BadRequest, match="Not Found"):
+        read(500, json.dumps({"ok": False, "description": "Oh", "message": words}).encode())
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        "The transaction isolation level is not supported",
+        "unsupported media in the cache",
+        "operation not supported on socket",
+        "the method failed: compression is not supported",
+        "parseMode is not supported",
+    ],
+)
+def test_a_failure_of_something_else_is_an_outage(words):
+    assert read(500, json.dumps({"description": words}).encode())[0] == 500
 
 
 @pytest.mark.parametrize("status", [406, 410, 415, 422])

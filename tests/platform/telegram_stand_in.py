@@ -20,13 +20,17 @@ UNKNOWN = {
 
 
 class StandIn(TelegramServer):
-    """A small Telegram without the methods LACKS, each answered with UNKNOWN, and with RESULTS of its own."""
+    """A small Telegram without the methods LACKS, each answered with UNKNOWN, and with RESULTS of its own.
+
+    What `stray` lists for a method is the answer to its next calls, which are not done.
+    """
 
     def __init__(self, *, lacks=(), unknown=UNKNOWN["404 of the Bot API"], results=None, **more):
         super().__init__(**more)
         self.lacks = {name.lower() for name in lacks}
         self.unknown = unknown
         self.results = {name.lower(): result for name, result in (results or {}).items()}
+        self.stray = {}
         self.polls = asyncio.Condition()
         self.polled = 0
 
@@ -38,11 +42,17 @@ class StandIn(TelegramServer):
                 self.polls.notify_all()
         if name in self.lacks:
             self.calls.append((name, {}))
-            status, body = self.unknown
-            if isinstance(body, str):
-                return web.Response(status=status, text=body, content_type="text/html")
-            return web.json_response(body, status=status)
+            return _said(*self.unknown)
+        if self.stray.get(name):
+            self.calls.append((name, {}))
+            return _said(*self.stray[name].pop(0))
         response = await super()._take(request)
         if name in self.results and response.status == 200:
             return web.json_response({"ok": True, "result": self.results[name]})
         return response
+
+
+def _said(status, body):
+    if isinstance(body, str):
+        return web.Response(status=status, text=body, content_type="text/html")
+    return web.json_response(body, status=status)
