@@ -62,3 +62,18 @@ async def test_a_file_that_cannot_be_read_in_a_group_is_named_with_the_reason(of
             said = await office.say(chat, text, files=[shared])
             answer = office.seen(chat, said, office.ann)[-1]
             assert "plan.docx was not read: files can be read in the personal chat alone" in answer.replace("\\", "")
+
+
+async def test_a_question_whose_deletion_is_undone_is_answered_again(office):
+    chat = office.chats[0]
+    said = await office.say(chat, VACATION)
+    (first,) = office.seen(chat, said, office.ann)
+    for _ in range(2):
+        office.teams.clock.advance(5.0)
+        await office.teams.delete(said)
+        await contract.until(office.house.is_idle)
+        assert office.seen(chat, said, office.ann) == []
+        office.teams.clock.advance(5.0)
+        await office.teams.undelete(said)
+        await contract.until(office.house.is_idle)
+        assert office.seen(chat, said, office.ann) == [first]
