@@ -146,6 +146,11 @@ class House:
         rows = await self.fetch(statement, *values)
         return rows[0][0]
 
+    async def has_its_workers(self) -> bool:
+        """Tell whether a worker has begun to work, where one was started."""
+        started = any(running.alive and running.name == "worker" for running in self.running)
+        return not started or await self.value("select count(*) from procrastinate_workers") > 0
+
     async def unended(self) -> int:
         """Count the rows of the inbox that have not ended."""
         return int(await self.value("select count(*) from inbox where state <> 'ended'"))

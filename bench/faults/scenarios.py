@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import aiohttp
+import asyncpg
 import psutil
 
 from bench.faults.house import House, Running, house
@@ -45,14 +46,17 @@ class Outcome:
 
 
 async def ready(made: House, timeout_s: float = 60) -> float:
-    """Wait until the web process says it is ready; return the seconds it took."""
+    """Wait until the web process says it is ready and a worker, where there is one, works; return the seconds it took.
+
+    A program that is still starting ends where it meets no database, as it should; what is tried is a running one.
+    """
     begun = time.monotonic()
     async with aiohttp.ClientSession() as session:
         while time.monotonic() - begun < timeout_s:
-            with suppress(aiohttp.ClientError, TimeoutError, OSError):
+            with suppress(aiohttp.ClientError, OSError, asyncpg.PostgresError, asyncpg.InterfaceError):
                 timeout = aiohttp.ClientTimeout(total=3)
                 async with session.get(f"{made.url}/health/ready", timeout=timeout) as answer:
-                    if answer.status == 200:
+                    if answer.status == 200 and await made.has_its_workers():
                         return time.monotonic() - begun
             await asyncio.sleep(0.1)
     logs = "\n".join(running.tail() for running in made.running[-3:])
