@@ -1,4 +1,4 @@
 """The schema of the database, forward and back."""
 
-HEAD = "0003"
+HEAD = "0004"
 """The newest revision; a database at any other is not opened."""

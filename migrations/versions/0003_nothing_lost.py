@@ -3,12 +3,7 @@
 Revision: 0003
 """
 
-from pathlib import Path
-from typing import Any
-
-from alembic import op
-from sqlalchemy.util import await_only
-
+from migrations.scripts import read_script, run_script
 from procrastinate.schema import SchemaManager
 
 revision = "0003"
@@ -335,38 +330,24 @@ begin
         execute 'drop function ' || found || ' cascade';
     end loop;
 end $$;
-drop type frontdesk_event;
-drop type frontdesk_outcome;
 drop type procrastinate_job_to_defer_v1;
 drop type procrastinate_job_event_type;
 drop type procrastinate_job_status;
 """
 
 
-def _read(name: str) -> str:
-    return (Path(__file__).parents[1] / "sql" / name).read_text(encoding="utf-8")
-
-
-def _run(script: str) -> None:
-    """Run many statements at once, function bodies included, which a prepared statement cannot."""
-    driver: Any = op.get_bind().connection.driver_connection
-    await_only(driver.execute(script))
-
-
 def upgrade() -> None:
     """Add the tables and the engine, and close the tables to everybody but their tenant."""
-    op.execute("select 1")  # opens the transaction that what follows runs in
-    _run(SchemaManager.get_schema())
-    _run(ENGINE)
-    _run(SCHEMA)
-    _run(_read("0003_accept.sql"))
-    _run(_read("0003_pacing.sql"))
+    run_script(SchemaManager.get_schema())
+    run_script(ENGINE)
+    run_script(SCHEMA)
+    run_script(read_script("0003_accept.sql"))
+    run_script(read_script("0003_pacing.sql"))
     for table in TABLES:
-        _run(POLICY.format(table=table))
-    _run(EVERYBODY_READS)
+        run_script(POLICY.format(table=table))
+    run_script(EVERYBODY_READS)
 
 
 def downgrade() -> None:
     """Drop them again, with everything that waits in them."""
-    op.execute("select 1")
-    _run(BACK)
+    run_script(BACK)
